@@ -1,0 +1,176 @@
+/* Reading and writing the attributes of the on-disk format. Everything read is input: lengths and versions are checked. */
+
+#include "layer/meta.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "io/io.h"
+
+#define ESCAPE "overlay."
+
+enum {
+	FB_VERSION = 0,
+	FB_MAGIC = 0xfb,
+	FB_BIG_ENDIAN = 1 << 0,
+	FB_HEAD = 21, /* version, magic, len, flags, type, uuid[16] */
+	RECORD_VERSION = 1,
+};
+
+void meta_init(struct meta *m, struct io_engine *io, bool userxattr)
+{
+	m->io = io;
+	m->prefix = userxattr ? "user.overlay." : "trusted.overlay.";
+	m->prefix_len = strlen(m->prefix);
+}
+
+const char *meta_name(const struct meta *m, const char *attr, char buf[static META_NAME_MAX])
+{
+	(void) snprintf(buf, META_NAME_MAX, "%s%s", m->prefix, attr);
+	return buf;
+}
+
+int meta_get(const struct meta *m, int fd, const char *name, const char *attr, void *buf, size_t size, size_t *ret_len)
+{
+	char full[META_NAME_MAX];
+	ssize_t n = io_getxattr(m->io, fd, name, meta_name(m, attr, full), buf, size);
+
+	/* A file system without attributes has none of ours. */
+	if (n == -ENODATA || n == -EOPNOTSUPP || n == -EPERM || n == -EACCES)
+		return 0;
+	if (n < 0)
+		return (int) n;
+	if (ret_len)
+		*ret_len = (size_t) n;
+	return 1;
+}
+
+int meta_set(const struct meta *m, int fd, const char *name, const char *attr, const void *value, size_t len)
+{
+	char full[META_NAME_MAX];
+
+	return io_setxattr(m->io, fd, name, meta_name(m, attr, full), value, len, 0);
+}
+
+int meta_remove(const struct meta *m, int fd, const char *name, const char *attr)
+{
+	char full[META_NAME_MAX];
+	int r = io_removexattr(m->io, fd, name, meta_name(m, attr, full));
+
+	return r == -ENODATA ? 0 : r;
+}
+
+struct stored_record {
+	uint32_t version;
+	uint32_t has;
+	uint32_t uid, gid;
+	uint64_t ino, fsid;
+	uint64_t btime_sec;
+	uint32_t btime_nsec;
+	uint32_t zero;
+};
+
+int meta_get_record(const struct meta *m, int fd, const char *name, struct meta_record *ret)
+{
+	struct stored_record s;
+	size_t len;
+	int r = meta_get(m, fd, name, META_OURS, &s, sizeof(s), &len);
+
+	*ret = (struct meta_record) { 0 };
+	if (r == -ERANGE || (r == 1 && (len != sizeof(s) || le32toh(s.version) != RECORD_VERSION)))
+		return 0; /* from a later version, or forged: as good as none */
+	if (r <= 0)
+		return r;
+	*ret = (struct meta_record) {
+		.has = le32toh(s.has),
+		.uid = le32toh(s.uid),
+		.gid = le32toh(s.gid),
+		.ino = le64toh(s.ino),
+		.fsid = le64toh(s.fsid),
+		.btime_sec = (int64_t) le64toh(s.btime_sec),
+		.btime_nsec = le32toh(s.btime_nsec),
+	};
+	return 1;
+}
+
+int meta_set_record(const struct meta *m, int fd, const char *name, const struct meta_record *rec)
+{
+	struct stored_record s = {
+		.version = htole32(RECORD_VERSION),
+		.has = htole32(rec->has),
+		.uid = htole32(rec->uid),
+		.gid = htole32(rec->gid),
+		.ino = htole64(rec->ino),
+		.fsid = htole64(rec->fsid),
+		.btime_sec = htole64((uint64_t) rec->btime_sec),
+		.btime_nsec = htole32(rec->btime_nsec),
+	};
+
+	return meta_set(m, fd, name, META_OURS, &s, sizeof(s));
+}
+
+int meta_make_origin(const struct meta *m, int dirfd, const char *name, struct meta_origin *ret)
+{
+	union {
+		struct file_handle head;
+		char room[sizeof(struct file_handle) + MAX_HANDLE_SZ];
+	} fh = { .head.handle_bytes = MAX_HANDLE_SZ };
+	uint8_t uuid[16] = { 0 };
+	int64_t r = io_one(m->io, (struct io_op) { .kind = IO_HANDLE, .fd = dirfd, .name = name, .buf = &fh.head });
+
+	if (r < 0)
+		return r == -EOPNOTSUPP || r == -EOVERFLOW ? 0 : (int) r;
+	if (fh.head.handle_type < 0 || fh.head.handle_type > 0xff || FB_HEAD + fh.head.handle_bytes > sizeof(ret->data))
+		return 0;
+	(void) io_one(m->io, (struct io_op) { .kind = IO_UUID, .fd = dirfd, .buf = uuid }); /* zeros where there is none */
+
+	ret->len = FB_HEAD + fh.head.handle_bytes;
+	ret->data[0] = FB_VERSION;
+	ret->data[1] = FB_MAGIC;
+	ret->data[2] = (uint8_t) ret->len;
+	ret->data[3] = __BYTE_ORDER == __BIG_ENDIAN ? FB_BIG_ENDIAN : 0;
+	ret->data[4] = (uint8_t) fh.head.handle_type;
+	memcpy(ret->data + 5, uuid, sizeof(uuid));
+	memcpy(ret->data + FB_HEAD, fh.head.f_handle, fh.head.handle_bytes);
+	return 1;
+}
+
+void meta_index_name(const struct meta_origin *o, char buf[static META_INDEX_NAME_MAX])
+{
+	static const char hex[] = "0123456789abcdef";
+	size_t i;
+
+	for (i = 0; i < o->len; i++) {
+		buf[2 * i] = hex[o->data[i] >> 4];
+		buf[2 * i + 1] = hex[o->data[i] & 15];
+	}
+	buf[2 * i] = '\0';
+}
+
+bool meta_is_private(const struct meta *m, const char *attr)
+{
+	return strncmp(attr, m->prefix, m->prefix_len) == 0;
+}
+
+int meta_escape(const struct meta *m, const char *attr, char *buf, size_t size)
+{
+	int n = meta_is_private(m, attr) ? snprintf(buf, size, "%s" ESCAPE "%s", m->prefix, attr + m->prefix_len)
+					 : snprintf(buf, size, "%s", attr);
+
+	return n < 0 || (size_t) n >= size ? -ERANGE : 0;
+}
+
+char *meta_unescape(const struct meta *m, char *attr)
+{
+	char *rest = attr + m->prefix_len;
+
+	if (!meta_is_private(m, attr))
+		return attr;
+	if (strncmp(rest, ESCAPE, strlen(ESCAPE)) != 0)
+		return NULL;
+	memmove(rest, rest + strlen(ESCAPE), strlen(rest + strlen(ESCAPE)) + 1);
+	return attr;
+}
