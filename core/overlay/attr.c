@@ -1,0 +1,220 @@
+/* getattr, setattr, readlink; and how what a layer says of an object becomes what the view says. */
+
+#include "overlay/attr.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "overlay/copyup.h"
+#include "overlay/file.h"
+#include "overlay/mask.h"
+#include "overlay/spot.h"
+
+/* "U+1": so many more links than the upper inode has. Other forms are relative to an inode that may be gone. */
+static uint32_t index_links(struct overlay *ov, const char *index_name, uint32_t n_upper)
+{
+	char text[16];
+	size_t len;
+	long diff;
+
+	if (meta_get(&ov->meta, ov->index_fd, index_name, META_NLINK, text, sizeof(text) - 1, &len) != 1)
+		return n_upper;
+	text[len] = '\0';
+	if (text[0] != 'U')
+		return n_upper;
+	diff = strtol(text + 1, NULL, 10);
+	return diff + (long) n_upper > 0 ? (uint32_t) (diff + (long) n_upper) : 1;
+}
+
+int attr_set_links(struct overlay *ov, int fd, const char *name, uint32_t n_shown, uint32_t n_upper)
+{
+	char text[16];
+	int len = snprintf(text, sizeof(text), "U%+lld", (long long) n_shown - (long long) n_upper);
+
+	return meta_set(&ov->meta, fd, name, META_NLINK, text, (size_t) len);
+}
+
+void attr_fix(struct overlay *ov, const struct attr_facts *facts, struct statx *stx)
+{
+	const struct meta_record *rec = facts->record;
+
+	stx->stx_ino = facts->ino;
+	if (facts->masked)
+		stx->stx_nlink = 2;
+	else if (S_ISDIR(stx->stx_mode) && facts->n_places > 1)
+		stx->stx_nlink = 1; /* "unknown", as find(1) understands it and kernel overlayfs has it */
+	if (facts->index_name && facts->index_name[0])
+		stx->stx_nlink = index_links(ov, facts->index_name, stx->stx_nlink);
+	if (rec && rec->has & META_RECORD_OWNER) {
+		stx->stx_uid = rec->uid;
+		stx->stx_gid = rec->gid;
+	}
+	if (rec && rec->has & META_RECORD_BTIME) {
+		stx->stx_mask |= STATX_BTIME;
+		stx->stx_btime.tv_sec = rec->btime_sec;
+		stx->stx_btime.tv_nsec = rec->btime_nsec;
+	}
+	if (ov->devices == OVERLAY_DEVICES_HARMLESS && (S_ISCHR(stx->stx_mode) || S_ISBLK(stx->stx_mode)) &&
+	    !mask_admits_device(NULL, stx))
+		stx->stx_rdev_major = stx->stx_rdev_minor = 0;
+}
+
+static void fix_for(struct overlay *ov, struct node *n, struct statx *stx)
+{
+	char index_name[META_INDEX_NAME_MAX] = "";
+	struct meta_record rec = { 0 };
+	struct attr_facts facts = { .record = &rec, .index_name = index_name };
+
+	{
+		SCOPE_LOCK(&node_shard(ov, n)->lock);
+		facts.ino = n->ino;
+		facts.n_places = n->places ? n->places->n : 0;
+		facts.masked = n->flags & NODE_FIXED;
+		if (n->ext) {
+			rec = n->ext->record;
+			if (n->ext->index_name)
+				(void) strcpy(index_name, n->ext->index_name);
+		}
+		if (n->flags & NODE_DEAD) {
+			facts.n_places = 0;
+			index_name[0] = '\0';
+			stx->stx_nlink = 0;
+		}
+	}
+	attr_fix(ov, &facts, stx);
+}
+
+int attr_get(struct overlay *ov, struct node *n, struct statx *ret)
+{
+	SPOT(s);
+	int r = spot_stat(ov, n, &s, ret);
+
+	if (r == -ESTALE) /* replaced behind our back: whoever has it open still sees it */
+		r = file_statx_any(ov, n, ret);
+	if (r == 0)
+		fix_for(ov, n, ret);
+	return r;
+}
+
+int overlay_getattr(struct overlay *ov, const struct actor *who, struct node *n, struct overlay_file *file, struct statx *ret)
+{
+	int r;
+
+	if (!file)
+		return attr_get(ov, n, ret);
+	r = file_statx(file, ret);
+	if (r == 0)
+		fix_for(ov, n, ret);
+	return r;
+}
+
+ssize_t overlay_readlink(struct overlay *ov, const struct actor *who, struct node *n, char *buf, size_t size)
+{
+	SPOT(s);
+	struct statx stx;
+	int r;
+
+	if (!S_ISLNK(n->type))
+		return -EINVAL;
+	r = spot_stat(ov, n, &s, &stx);
+	return r < 0 ? r : io_readlink(ov->io, s.fd, s.name, buf, size);
+}
+
+/* setattr */
+
+static int set_size(struct overlay *ov, struct node *n, struct overlay_file *file, uint64_t size)
+{
+	SPOT(s);
+	_cleanup_close_ int fd = -EBADF;
+	int r;
+
+	if (!S_ISREG(n->type))
+		return S_ISDIR(n->type) ? -EISDIR : -EINVAL;
+	if (file && file_is_writable(file))
+		return file_truncate(file, size);
+	r = spot_open(ov, n, O_WRONLY, &s, &fd);
+	return r < 0 ? r : io_truncate(ov->io, fd, size);
+}
+
+static int set_owner(struct overlay *ov, struct node *n, const struct spot *s, const struct attr_change *ch)
+{
+	uid_t uid = ch->valid & ATTR_UID ? ch->uid : (uid_t) -1;
+	gid_t gid = ch->valid & ATTR_GID ? ch->gid : (gid_t) -1;
+	struct meta_record rec = { 0 };
+	int r;
+
+	{
+		SCOPE_LOCK(&node_shard(ov, n)->lock);
+		if (n->ext)
+			rec = n->ext->record;
+	}
+	r = io_chown(ov->io, s->fd, s->name, uid, gid);
+	if (r < 0 || !(rec.has & META_RECORD_OWNER))
+		return r;
+
+	/* What was given away now is so in truth; the rest stays a claim. */
+	if (uid != (uid_t) -1)
+		rec.uid = uid;
+	if (gid != (gid_t) -1)
+		rec.gid = gid;
+	r = meta_set_record(&ov->meta, s->fd, s->name, &rec);
+	if (r == 0) {
+		SCOPE_LOCK(&node_shard(ov, n)->lock);
+		n->ext->record = rec;
+	}
+	return r;
+}
+
+static int kill_priv(struct overlay *ov, const struct spot *s, mode_t mode)
+{
+	mode_t kept = mode & 07777 & ~(mode_t) S_ISUID;
+
+	if (mode & S_IXGRP) /* without it the bit means mandatory locking, and stays */
+		kept &= ~(mode_t) S_ISGID;
+	return S_ISREG(mode) && kept != (mode & 07777) ? io_chmod(ov->io, s->fd, s->name, kept) : 0;
+}
+
+static int set_times(struct overlay *ov, const struct spot *s, const struct attr_change *ch)
+{
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_nsec = UTIME_OMIT } };
+
+	if (ch->valid & ATTR_ATIME)
+		times[0] = ch->atime;
+	if (ch->valid & ATTR_MTIME)
+		times[1] = ch->mtime;
+	return io_utimens(ov->io, s->fd, s->name, times);
+}
+
+static int set_at_spot(struct overlay *ov, struct node *n, const struct spot *s, const struct statx *before,
+		       const struct attr_change *ch)
+{
+	int r = 0;
+
+	if (ch->valid & (ATTR_UID | ATTR_GID))
+		r = set_owner(ov, n, s, ch);
+	if (r == 0 && ch->valid & ATTR_MODE)
+		r = io_chmod(ov->io, s->fd, s->name, ch->mode & 07777);
+	else if (r == 0 && ch->valid & ATTR_KILL_PRIV)
+		r = kill_priv(ov, s, before->stx_mode);
+	if (r == 0 && ch->valid & (ATTR_ATIME | ATTR_MTIME))
+		r = set_times(ov, s, ch);
+	return r;
+}
+
+int overlay_setattr(struct overlay *ov, const struct actor *who, struct node *n, struct overlay_file *file,
+		    const struct attr_change *ch, struct statx *ret)
+{
+	SPOT(s);
+	struct statx before;
+	int r = copyup(ov, who, n, ch->valid & ATTR_SIZE ? ch->size : COPYUP_ALL);
+
+	if (r == 0)
+		r = spot_stat(ov, n, &s, &before);
+	if (r == 0 && ch->valid & ATTR_SIZE)
+		r = set_size(ov, n, file, ch->size);
+	if (r == 0)
+		r = set_at_spot(ov, n, &s, &before, ch);
+	return r < 0 ? r : overlay_getattr(ov, who, n, file, ret);
+}

@@ -1,0 +1,587 @@
+/*
+ * Copy-up.
+ *
+ *      LOWER ── lease taken, ancestors are upper ──> COPYING ── renamed into place ──> UPPER
+ *        ^                                              │
+ *        └────────── any failure: temporary removed ────┘
+ *
+ * The copy is made in the work directory, complete in all it has, and appears under its name by one rename: whatever fails
+ * before, nothing is visible. commit() is the only place where a node changes its layer.
+ *
+ * Order in the making: data, owner, extended attributes, mode, times. chown() takes capabilities and set-id bits away, so
+ * it comes before both; writing an ACL changes the mode; everything changes times.
+ *
+ * Directories are copied without content. An object with several links goes into the index directory, from where all its
+ * names in the lower find it, and is linked to the name it was asked for by.
+ */
+
+#include "overlay/copyup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#include "overlay/attr.h"
+#include "overlay/dircache.h"
+#include "overlay/lease.h"
+#include "overlay/spot.h"
+
+#define COPY_CHUNK (8u << 20)
+#define BUFFER_SIZE (1u << 20)
+#define LIST_MAX (64u << 10) /* XATTR_LIST_MAX */
+
+void temp_name(struct overlay *ov, char buf[static TEMP_BYTES])
+{
+	(void) snprintf(buf, TEMP_BYTES, "#%llx", (unsigned long long) atomic_fetch_add(&ov->temp_counter, 1));
+}
+
+/* One copy-up under way. */
+struct copy {
+	struct overlay *ov;
+	const struct actor *who;
+	struct node *node;
+	struct node *dir; /* referenced */
+	char name[NAME_BYTES];
+	char temp[TEMP_BYTES];
+	bool made;	    /* temp exists */
+	struct spot from;
+	struct statx stx;   /* of the lower object */
+	uint64_t limit;
+	int src, dst;	    /* regular files */
+	struct meta_record record;
+	char index_name[META_INDEX_NAME_MAX];
+};
+
+static bool given_up(const struct copy *c)
+{
+	return c->who && c->who->cancelled && atomic_load_explicit(c->who->cancelled, memory_order_relaxed);
+}
+
+/* data */
+
+static int copy_by_hand(struct copy *c, uint64_t off, uint64_t len)
+{
+	_cleanup_free_ char *buf = malloc(BUFFER_SIZE);
+
+	if (!buf)
+		return -ENOMEM;
+	while (len > 0) {
+		ssize_t n = io_read(c->ov->io, c->src, buf, MIN(len, (uint64_t) BUFFER_SIZE), off);
+
+		if (n <= 0)
+			return (int) n; /* shorter than it was: whoever truncated it meanwhile wanted that */
+		for (ssize_t done = 0; done < n; ) {
+			ssize_t w = io_write(c->ov->io, c->dst, buf + done, (size_t) (n - done), off + (uint64_t) done);
+
+			if (w < 0)
+				return (int) w;
+			done += w;
+		}
+		off += (uint64_t) n;
+		len -= (uint64_t) n;
+		if (given_up(c))
+			return -EINTR;
+	}
+	return 0;
+}
+
+static int copy_extent(struct copy *c, uint64_t off, uint64_t len)
+{
+	while (len > 0) {
+		int64_t n = io_one(c->ov->io, (struct io_op) {
+			.kind = IO_COPY_RANGE, .fd = c->src, .fd2 = c->dst, .off = off, .off2 = off,
+			.len = (size_t) MIN(len, (uint64_t) COPY_CHUNK),
+		});
+
+		if (n == -EXDEV || n == -EINVAL || n == -EOPNOTSUPP || n == -ENOSYS || n == 0)
+			return copy_by_hand(c, off, len);
+		if (n < 0)
+			return (int) n;
+		off += (uint64_t) n;
+		len -= (uint64_t) n;
+		if (given_up(c))
+			return -EINTR;
+	}
+	return 0;
+}
+
+/* Data only: holes stay holes. */
+static int copy_extents(struct copy *c, uint64_t size)
+{
+	uint64_t at = 0;
+	int r;
+
+	while (at < size) {
+		int64_t data = io_seek(c->ov->io, c->src, at, SEEK_DATA), hole;
+
+		if (data == -ENXIO)
+			break;
+		if (data < 0) /* a file system that does not know: all of it is data */
+			return copy_extent(c, at, size - at);
+		if ((uint64_t) data >= size)
+			break;
+		hole = io_seek(c->ov->io, c->src, (uint64_t) data, SEEK_HOLE);
+		if (hole < 0 || (uint64_t) hole > size)
+			hole = (int64_t) size;
+		r = copy_extent(c, (uint64_t) data, (uint64_t) (hole - data));
+		if (r < 0)
+			return r;
+		at = (uint64_t) hole;
+	}
+	return 0;
+}
+
+static int copy_data(struct copy *c)
+{
+	uint64_t size = MIN(c->stx.stx_size, c->limit);
+	int r;
+
+	if (size == 0)
+		return 0;
+	if (size == c->stx.stx_size) {
+		r = (int) io_one(c->ov->io, (struct io_op) { .kind = IO_CLONE, .fd = c->src, .fd2 = c->dst });
+		if (r == 0)
+			return 0;
+	}
+	r = copy_extents(c, size);
+	return r < 0 ? r : io_truncate(c->ov->io, c->dst, size);
+}
+
+/* the object and what it has */
+
+static int make_temp(struct copy *c)
+{
+	struct io_engine *io = c->ov->io;
+	int work = c->ov->work_fd, r;
+
+	temp_name(c->ov, c->temp);
+	switch (c->stx.stx_mode & S_IFMT) {
+	case S_IFREG:
+		r = c->dst = io_open(io, work, c->temp, O_RDWR | O_CREAT | O_EXCL, 0600, NULL);
+		break;
+	case S_IFDIR:
+		r = io_mkdir(io, work, c->temp, 0700, NULL);
+		break;
+	case S_IFLNK: {
+		char target[META_PATH_MAX];
+		ssize_t n = io_readlink(io, c->from.fd, c->from.name, target, sizeof(target) - 1);
+
+		if (n < 0)
+			return (int) n;
+		target[n] = '\0';
+		r = io_symlink(io, target, work, c->temp, NULL);
+		break;
+	}
+	default:
+		r = io_mknod(io, work, c->temp, (c->stx.stx_mode & S_IFMT) | 0600,
+			     (dev_t) makedev(c->stx.stx_rdev_major, c->stx.stx_rdev_minor), NULL);
+	}
+	c->made = r >= 0;
+	return MIN(r, 0);
+}
+
+static int copy_owner(struct copy *c)
+{
+	int r = io_chown(c->ov->io, c->ov->work_fd, c->temp, c->stx.stx_uid, c->stx.stx_gid);
+
+	if (r != -EPERM && r != -EINVAL)
+		return r;
+	/* We may not give files away, or the owner is none that this user namespace knows: the record shows whose it is. */
+	c->record.has |= META_RECORD_OWNER;
+	c->record.uid = c->stx.stx_uid;
+	c->record.gid = c->stx.stx_gid;
+	return 0;
+}
+
+static bool may_be_lost(const char *attr, int error)
+{
+	if (error == -ENODATA)
+		return true; /* gone since it was listed */
+	if (strncmp(attr, "system.posix_acl_", 17) == 0)
+		return false; /* would open the file to others */
+	return error == -EOPNOTSUPP || ((error == -EPERM || error == -EACCES) && strncmp(attr, "user.", 5) != 0);
+}
+
+static int copy_xattr(struct copy *c, const char *attr, char **value, size_t *size)
+{
+	struct io_engine *io = c->ov->io;
+	ssize_t n = io_getxattr(io, c->from.fd, c->from.name, attr, *value, *size);
+	int r;
+
+	if (n == -ERANGE) {
+		char *bigger;
+
+		n = io_getxattr(io, c->from.fd, c->from.name, attr, NULL, 0);
+		if (n < 0)
+			return (int) n;
+		bigger = realloc(*value, (size_t) n);
+		if (!bigger)
+			return -ENOMEM;
+		*value = bigger;
+		*size = (size_t) n;
+		n = io_getxattr(io, c->from.fd, c->from.name, attr, *value, *size);
+	}
+	r = n < 0 ? (int) n : io_setxattr(io, c->ov->work_fd, c->temp, attr, *value, (size_t) n, 0);
+	return r < 0 && may_be_lost(attr, r) ? 0 : r;
+}
+
+static int copy_xattrs(struct copy *c)
+{
+	_cleanup_free_ char *list = NULL, *value = NULL;
+	char small[256];
+	size_t size = 0;
+	ssize_t n = io_listxattr(c->ov->io, c->from.fd, c->from.name, small, sizeof(small));
+
+	if (n == 0 || n == -EOPNOTSUPP)
+		return 0;
+	if (n > 0) {
+		list = malloc((size_t) n);
+		if (!list)
+			return -ENOMEM;
+		memcpy(list, small, (size_t) n);
+	} else if (n == -ERANGE) {
+		list = malloc(LIST_MAX);
+		if (!list)
+			return -ENOMEM;
+		n = io_listxattr(c->ov->io, c->from.fd, c->from.name, list, LIST_MAX);
+	}
+	if (n < 0)
+		return (int) n;
+	for (const char *p = list; p < list + n; p += strlen(p) + 1) {
+		char full[META_NAME_MAX];
+		int r = 0;
+
+		/* What the format says of the lower object is not so of the copy; escaped names are the program's. */
+		if (!meta_is_private(&c->ov->meta, p) ||
+		    strncmp(p, meta_name(&c->ov->meta, "overlay.", full), strlen(full)) == 0)
+			r = copy_xattr(c, p, &value, &size);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int copy_mode_and_times(struct copy *c)
+{
+	struct io_engine *io = c->ov->io;
+	struct timespec times[2] = {
+		{ c->stx.stx_atime.tv_sec, c->stx.stx_atime.tv_nsec },
+		{ c->stx.stx_mtime.tv_sec, c->stx.stx_mtime.tv_nsec },
+	};
+	int r = 0;
+
+	if (!S_ISLNK(c->stx.stx_mode))
+		r = io_chmod(io, c->ov->work_fd, c->temp, c->stx.stx_mode & 07777);
+	return r < 0 ? r : io_utimens(io, c->ov->work_fd, c->temp, times);
+}
+
+/* Where it comes from: the origin for kernel overlayfs, the record for us. */
+static int note_origin(struct copy *c)
+{
+	struct overlay *ov = c->ov;
+	struct meta_origin origin;
+	bool links = !S_ISDIR(c->stx.stx_mode) && c->stx.stx_nlink > 1;
+	int has_origin = meta_make_origin(&ov->meta, c->from.fd, c->from.name, &origin), r;
+
+	if (has_origin < 0)
+		return has_origin;
+	if (links && has_origin && ov->index_fd >= 0)
+		meta_index_name(&origin, c->index_name);
+	if (!links || c->index_name[0]) {
+		c->record.has |= META_RECORD_INO;
+		c->record.ino = c->stx.stx_ino;
+		r = inomap_fsid(&ov->inomap, ov->io, statx_dev(&c->stx), c->from.fd, c->from.name, &c->record.fsid);
+		if (r < 0)
+			return r;
+	}
+	if (c->stx.stx_mask & STATX_BTIME) {
+		c->record.has |= META_RECORD_BTIME;
+		c->record.btime_sec = c->stx.stx_btime.tv_sec;
+		c->record.btime_nsec = c->stx.stx_btime.tv_nsec;
+	}
+	/* Symlinks and special files take no user attributes: there the number changes, and the owner must fit. */
+	r = meta_set_record(&ov->meta, ov->work_fd, c->temp, &c->record);
+	if (r == -EPERM && !S_ISREG(c->stx.stx_mode) && !S_ISDIR(c->stx.stx_mode)) {
+		c->record.has = 0;
+		return 0;
+	}
+	if (r == 0 && has_origin)
+		r = meta_set(&ov->meta, ov->work_fd, c->temp, META_ORIGIN, origin.data, origin.len);
+	return r;
+}
+
+static int make_copy(struct copy *c)
+{
+	int r = make_temp(c);
+
+	if (r == 0 && S_ISREG(c->stx.stx_mode))
+		r = copy_data(c);
+	if (r == 0)
+		r = copy_owner(c);
+	if (r == 0)
+		r = copy_xattrs(c);
+	if (r == 0)
+		r = note_origin(c);
+	if (r == 0)
+		r = copy_mode_and_times(c);
+	if (r == 0 && S_ISREG(c->stx.stx_mode) && c->stx.stx_size > 0 && !c->ov->volatile_)
+		r = io_fsync(c->ov->io, c->dst, false);
+	return r;
+}
+
+/* into place */
+
+static int commit_places(struct node *n, const struct statx *stx)
+{
+	struct places *p = malloc(sizeof(*p) + (n->places->n + 1u) * sizeof(p->v[0]));
+
+	if (!p)
+		return -ENOMEM;
+	p->n = (uint16_t) (n->places->n + 1);
+	p->v[0] = (struct place) { .layer = LAYER_UPPER, .dev = statx_dev(stx), .ino = stx->stx_ino };
+	memcpy(p->v + 1, n->places->v, n->places->n * sizeof(p->v[0]));
+	free(n->places);
+	n->places = p;
+	return 0;
+}
+
+/* From here on the node is in the upper. fd: for a node without names, taken. */
+static int commit(struct copy *c, const struct statx *stx, int fd)
+{
+	struct node *n = c->node;
+	int r = 0, old = -EBADF;
+
+	{
+		SCOPE_LOCK(&node_shard(c->ov, n)->lock);
+		if (c->record.has & ~(uint32_t) META_RECORD_INO || c->index_name[0]) {
+			struct node_ext *ext = node_ext_get(n);
+
+			if (!ext)
+				return -ENOMEM;
+			ext->record = c->record;
+			if (c->index_name[0] && !ext->index_name) {
+				ext->index_name = strdup(c->index_name);
+				if (!ext->index_name)
+					return -ENOMEM;
+			}
+		}
+		if (n->places)
+			r = commit_places(n, stx);
+		if (r < 0)
+			return r;
+		n->layer = LAYER_UPPER;
+		n->dev = statx_dev(stx);
+		n->real_ino = stx->stx_ino;
+		n->seq++;
+		if (fd >= 0) {
+			old = n->fd;
+			n->fd = fd;
+		}
+	}
+	(void) fd_close(old);
+	return 0;
+}
+
+int mark_impure(struct overlay *ov, struct node *dir, int dirfd)
+{
+	int r;
+
+	if (node_has_flag(ov, dir, NODE_IMPURE))
+		return 0;
+	r = meta_set(&ov->meta, dirfd, NULL, META_IMPURE, "y", 1);
+	if (r == 0)
+		node_set_flag(ov, dir, NODE_IMPURE, true);
+	return r;
+}
+
+/* To the directory the copy of an entry is no change: its times stay. Only ctime cannot be put back. */
+static void restore_times(struct overlay *ov, int dirfd, const struct statx *before)
+{
+	struct timespec times[2] = {
+		{ before->stx_atime.tv_sec, before->stx_atime.tv_nsec },
+		{ before->stx_mtime.tv_sec, before->stx_mtime.tv_nsec },
+	};
+
+	(void) io_utimens(ov->io, dirfd, NULL, times); /* cosmetic: the copy is made */
+}
+
+/*
+ * Several links: the object goes to the index, where every name below finds it, and gets its one name above. The
+ * count that the view shows stays what it was.
+ */
+static int move_into_index(struct copy *c)
+{
+	struct overlay *ov = c->ov;
+	int r = attr_set_links(ov, ov->work_fd, c->temp, c->stx.stx_nlink, 2);
+
+	if (r == 0)
+		r = io_rename(ov->io, ov->work_fd, c->temp, ov->index_fd, c->index_name, RENAME_NOREPLACE);
+	if (r == 0)
+		c->made = false;
+	return r;
+}
+
+static int move_into_place(struct copy *c, int dirfd)
+{
+	struct overlay *ov = c->ov;
+	int r;
+
+	if (!c->index_name[0]) {
+		r = io_rename(ov->io, ov->work_fd, c->temp, dirfd, c->name, RENAME_NOREPLACE);
+		if (r == 0)
+			c->made = false;
+		return r;
+	}
+	r = move_into_index(c);
+	return r < 0 ? r : io_link(ov->io, ov->index_fd, c->index_name, dirfd, c->name);
+}
+
+/* Is the node still called what it was when the copy began? */
+static bool still_named(struct copy *c)
+{
+	SCOPE_LOCK(&node_shard(c->ov, c->node)->lock);
+	for (const struct name *a = c->node->names; a; a = a->next)
+		if (a->dir == c->dir && strcmp(a->text, c->name) == 0)
+			return true;
+	return false;
+}
+
+/* 0 done, 1 the node has lost its name meanwhile. */
+static int publish(struct copy *c)
+{
+	struct overlay *ov = c->ov;
+	struct statx before, stx;
+	LEASE(names);
+	DIRFD(d, ov);
+	int r;
+
+	lease_take(ov, c->dir, LEASE_NAMES, &names);
+	if (!still_named(c))
+		return 1;
+	r = dirfd_get(ov, c->dir, LAYER_UPPER, &d.d);
+	if (r == 0)
+		r = io_statx(ov->io, d.d->fd, NULL, STATX_BASIC_STATS, &before);
+	if (r == 0)
+		r = io_statx(ov->io, ov->work_fd, c->temp, LAYER_STATX_MASK, &stx);
+	if (r == 0 && c->record.has & META_RECORD_INO)
+		r = mark_impure(ov, c->dir, d.d->fd);
+	if (r == 0)
+		r = move_into_place(c, d.d->fd);
+	if (r < 0)
+		return r == -EEXIST ? -ESTALE : r;
+	restore_times(ov, d.d->fd, &before);
+	return commit(c, &stx, -EBADF);
+}
+
+/* A node without a name: the copy has none either, and lives by its descriptor. */
+static int publish_nameless(struct copy *c)
+{
+	struct overlay *ov = c->ov;
+	struct statx stx;
+	int fd, r = io_statx(ov->io, ov->work_fd, c->temp, LAYER_STATX_MASK, &stx);
+
+	if (r < 0)
+		return r;
+	fd = io_open(ov->io, ov->work_fd, c->temp, O_PATH, 0, NULL);
+	if (fd < 0)
+		return fd;
+	c->index_name[0] = '\0';
+	r = commit(c, &stx, fd);
+	if (r < 0)
+		(void) fd_close(fd);
+	return r;
+}
+
+static void copy_done(struct copy *c)
+{
+	if (c->made) /* fails only where nothing can be done; the next mount clears the directory */
+		(void) io_unlink(c->ov->io, c->ov->work_fd, c->temp, S_ISDIR(c->stx.stx_mode) ? AT_REMOVEDIR : 0);
+	spot_done(&c->from);
+	c->src = fd_close(c->src);
+	c->dst = fd_close(c->dst);
+	if (c->dir)
+		(void) node_unref(c->ov, c->dir);
+}
+
+static int copyup_one(struct overlay *ov, const struct actor *who, struct node *n, uint64_t limit)
+{
+	_cleanup_(copy_done) struct copy c = {
+		.ov = ov, .who = who, .node = n, .limit = limit, .from.own_fd = -EBADF, .src = -EBADF, .dst = -EBADF,
+	};
+	LEASE(copying);
+	int r;
+
+	lease_take(ov, n, LEASE_COPY, &copying);
+	if (node_is_upper(ov, n))
+		return 0;
+	if (node_has_flag(ov, n, NODE_FIXED))
+		return -EROFS;
+	c.dir = node_parent(ov, n, c.name);
+	r = spot_stat(ov, n, &c.from, &c.stx);
+	if (r == 0 && S_ISREG(c.stx.stx_mode)) {
+		SPOT(s);
+
+		r = spot_open(ov, n, O_RDONLY, &s, &c.src);
+	}
+	if (r == 0)
+		r = make_copy(&c);
+	if (r == 0)
+		r = c.dir ? publish(&c) : 1;
+	return r == 1 ? publish_nameless(&c) : r;
+}
+
+struct chain {
+	struct overlay *ov;
+	struct node **v; /* referenced */
+	size_t n, size;
+};
+
+static void chain_done(struct chain *c)
+{
+	while (c->n > 0)
+		(void) node_unref(c->ov, c->v[--c->n]);
+	free(c->v);
+}
+
+/* n, and the directories above it that are not in the upper yet. Takes the reference. */
+static int chain_add(struct chain *c, struct node *n)
+{
+	if (c->n == c->size) {
+		size_t size = MAX(c->size * 2, (size_t) 16);
+		struct node **v = reallocarray(c->v, size, sizeof(*v));
+
+		if (!v) {
+			(void) node_unref(c->ov, n);
+			return -ENOMEM;
+		}
+		c->v = v;
+		c->size = size;
+	}
+	c->v[c->n++] = n;
+	return 0;
+}
+
+int copyup(struct overlay *ov, const struct actor *who, struct node *n, uint64_t limit)
+{
+	_cleanup_(chain_done) struct chain c = { .ov = ov };
+	char name[NAME_BYTES];
+	struct node *at;
+	int r = 0;
+
+	if (!ov->writable)
+		return -EROFS;
+	node_ref(n);
+	for (at = n; at && !node_is_upper(ov, at) && r == 0; at = node_parent(ov, at, name))
+		r = chain_add(&c, at);
+	if (at && r == 0)
+		(void) node_unref(ov, at);
+	while (c.n > 0 && r == 0) {
+		at = c.v[c.n - 1];
+		r = copyup_one(ov, who, at, at == n ? limit : COPYUP_ALL);
+		(void) node_unref(ov, at);
+		c.n--;
+	}
+	return r;
+}

@@ -1,0 +1,12 @@
+#pragma once
+
+/* Steps of making names that renaming takes too. */
+
+#include "overlay/tree.h"
+
+/* A directory in which names are to change: alive, and in the upper afterwards. */
+int create_check_dir(struct overlay *ov, const struct actor *who, struct node *dir);
+/* Moves an object from the work directory to where a whiteout is. */
+int create_replace_whiteout(struct overlay *ov, const char *temp, mode_t mode, int dirfd, const char *name);
+/* Removes an object in the making. */
+int create_drop_temp(struct overlay *ov, const char *temp, mode_t mode);

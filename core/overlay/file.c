@@ -1,0 +1,281 @@
+/*
+ * Open files and their data.
+ *
+ * An open file has one descriptor. One that was opened for reading before its object was copied up has it on the lower, where
+ * later writes do not show: the first use after the copy-up notices that the node has changed its layer, and opens the upper
+ * instead. So every reader of an object sees every write, which kernel overlayfs does not promise.
+ */
+
+#include "overlay/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "overlay/copyup.h"
+#include "overlay/spot.h"
+
+/* What a layer's file is opened with. O_APPEND must not be: offsets come with each write. */
+#define KEPT_FLAGS (O_ACCMODE | O_TRUNC)
+
+struct overlay_file {
+	struct overlay *ov;
+	struct node *node; /* referenced */
+	struct overlay_file *next, *prev; /* of the node; guarded by its shard */
+	int flags;
+	pthread_mutex_t lock; /* guards the switch to the upper */
+	atomic_int fd;
+	int old_fd; /* the lower's, after the switch: another thread may be reading from it */
+	uint16_t layer; /* guarded by lock */
+};
+
+static void list_add(struct overlay *ov, struct node *n, struct overlay_file *f)
+{
+	SCOPE_LOCK(&node_shard(ov, n)->lock);
+	f->next = n->files;
+	if (f->next)
+		f->next->prev = f;
+	n->files = f;
+}
+
+static void list_remove(struct overlay *ov, struct node *n, struct overlay_file *f)
+{
+	SCOPE_LOCK(&node_shard(ov, n)->lock);
+	*(f->prev ? &f->prev->next : &n->files) = f->next;
+	if (f->next)
+		f->next->prev = f->prev;
+}
+
+static uint16_t node_layer(struct overlay *ov, struct node *n)
+{
+	SCOPE_LOCK(&node_shard(ov, n)->lock);
+	return n->layer;
+}
+
+static int file_new_on(struct overlay *ov, struct node *n, int fd, int flags, uint16_t layer, struct overlay_file **ret)
+{
+	struct overlay_file *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return -ENOMEM;
+	f->ov = ov;
+	f->node = n;
+	node_ref(n);
+	f->flags = flags & (O_ACCMODE | O_APPEND);
+	f->layer = layer;
+	f->old_fd = -EBADF;
+	atomic_init(&f->fd, fd);
+	(void) pthread_mutex_init(&f->lock, NULL);
+	list_add(ov, n, f);
+	(void) atomic_fetch_add(&ov->n_files, 1);
+	*ret = f;
+	return 0;
+}
+
+int file_new(struct overlay *ov, struct node *n, int fd, int flags, struct overlay_file **ret)
+{
+	return file_new_on(ov, n, fd, flags, LAYER_UPPER, ret);
+}
+
+void overlay_release(struct overlay_file *f)
+{
+	struct overlay *ov = f->ov;
+
+	list_remove(ov, f->node, f);
+	(void) fd_close(atomic_load(&f->fd));
+	(void) fd_close(f->old_fd);
+	(void) pthread_mutex_destroy(&f->lock);
+	(void) node_unref(ov, f->node);
+	(void) atomic_fetch_sub(&ov->n_files, 1);
+	free(f);
+}
+
+static bool wants_change(int flags)
+{
+	return (flags & O_ACCMODE) != O_RDONLY || flags & O_TRUNC;
+}
+
+bool overlay_would_copy(struct overlay *ov, struct node *n, int flags)
+{
+	return wants_change(flags) && !node_is_upper(ov, n);
+}
+
+int overlay_open(struct overlay *ov, const struct actor *who, struct node *n, int flags, struct overlay_file **ret)
+{
+	SPOT(s);
+	int fd = -EBADF, r = 0;
+
+	if (!S_ISREG(n->type))
+		return S_ISDIR(n->type) ? -EISDIR : -ENXIO;
+	if (wants_change(flags))
+		r = copyup(ov, who, n, flags & O_TRUNC ? 0 : COPYUP_ALL);
+	if (r == 0)
+		r = spot_open(ov, n, flags & KEPT_FLAGS, &s, &fd);
+	if (r == 0)
+		r = file_new_on(ov, n, fd, flags, s.layer, ret);
+	if (r < 0)
+		(void) fd_close(fd);
+	return r;
+}
+
+/* Turns a file on the lower into one on the upper. */
+static int switch_up(struct overlay_file *f)
+{
+	SPOT(s);
+	int fd, r = spot_open(f->ov, f->node, f->flags & O_ACCMODE, &s, &fd);
+
+	if (r < 0)
+		return r;
+	{
+		SCOPE_LOCK(&f->lock);
+		if (f->layer != LAYER_UPPER) {
+			f->old_fd = atomic_exchange(&f->fd, fd);
+			f->layer = LAYER_UPPER;
+			return 0;
+		}
+	}
+	(void) fd_close(fd); /* another thread was first */
+	return 0;
+}
+
+/* The descriptor to use now. */
+static int current_fd(struct overlay_file *f)
+{
+	uint16_t layer;
+
+	{
+		SCOPE_LOCK(&f->lock);
+		layer = f->layer;
+	}
+	if (layer != LAYER_UPPER && node_layer(f->ov, f->node) == LAYER_UPPER) {
+		int r = switch_up(f);
+
+		if (r < 0)
+			return r;
+	}
+	return atomic_load(&f->fd);
+}
+
+int file_statx(struct overlay_file *f, struct statx *ret)
+{
+	int fd = current_fd(f);
+
+	return fd < 0 ? fd : io_statx(f->ov->io, fd, NULL, LAYER_STATX_MASK, ret);
+}
+
+int file_statx_any(struct overlay *ov, struct node *n, struct statx *ret)
+{
+	_cleanup_close_ int fd = -EBADF;
+
+	{
+		SCOPE_LOCK(&node_shard(ov, n)->lock);
+		if (!n->files)
+			return -ESTALE;
+		fd = fcntl(atomic_load(&n->files->fd), F_DUPFD_CLOEXEC, 0); /* may be closed once unlocked */
+	}
+	return fd < 0 ? -ESTALE : io_statx(ov->io, fd, NULL, LAYER_STATX_MASK, ret);
+}
+
+bool file_is_writable(const struct overlay_file *f)
+{
+	return (f->flags & O_ACCMODE) != O_RDONLY;
+}
+
+int file_truncate(struct overlay_file *f, uint64_t size)
+{
+	return io_truncate(f->ov->io, atomic_load(&f->fd), size);
+}
+
+ssize_t overlay_read(struct overlay_file *f, void *buf, size_t size, uint64_t off)
+{
+	int fd = current_fd(f);
+	size_t done = 0;
+
+	if (fd < 0)
+		return fd;
+	while (done < size) {
+		ssize_t n = io_read(f->ov->io, fd, (char *) buf + done, size - done, off + done);
+
+		if (n < 0 && done == 0)
+			return n;
+		if (n <= 0)
+			break;
+		done += (size_t) n;
+	}
+	return (ssize_t) done;
+}
+
+/* As a write by somebody without privilege does; ours would leave the bits. */
+static int drop_set_id(struct overlay_file *f, int fd)
+{
+	struct statx stx;
+	mode_t mode;
+	int r = io_statx(f->ov->io, fd, NULL, STATX_MODE, &stx);
+
+	if (r < 0)
+		return r;
+	mode = stx.stx_mode & 07777 & ~(mode_t) (S_ISUID | (stx.stx_mode & S_IXGRP ? S_ISGID : 0));
+	return mode != (stx.stx_mode & 07777) ? io_chmod(f->ov->io, fd, NULL, mode) : 0;
+}
+
+ssize_t overlay_write(struct overlay_file *f, const void *buf, size_t size, uint64_t off, bool kill_priv)
+{
+	int fd = atomic_load(&f->fd), r;
+	size_t done = 0;
+
+	if (!file_is_writable(f))
+		return -EBADF;
+	r = kill_priv ? drop_set_id(f, fd) : 0;
+	if (r < 0)
+		return r;
+	while (done < size) {
+		ssize_t n = io_write(f->ov->io, fd, (const char *) buf + done, size - done, off + done);
+
+		if (n < 0 && done == 0)
+			return n;
+		if (n <= 0)
+			break; /* short: the program sees how far it got, and the reason on the next try */
+		done += (size_t) n;
+	}
+	return (ssize_t) done;
+}
+
+int overlay_fsync(struct overlay_file *f, bool data_only)
+{
+	int fd = current_fd(f);
+
+	if (fd < 0)
+		return fd;
+	return f->ov->volatile_ ? 0 : io_fsync(f->ov->io, fd, data_only);
+}
+
+int overlay_fallocate(struct overlay_file *f, int mode, uint64_t off, uint64_t len)
+{
+	if (!file_is_writable(f))
+		return -EBADF;
+	return (int) io_one(f->ov->io, (struct io_op) {
+		.kind = IO_FALLOCATE, .fd = atomic_load(&f->fd), .flags = (uint32_t) mode, .off = off, .len = len,
+	});
+}
+
+int64_t overlay_seek(struct overlay_file *f, uint64_t off, int whence)
+{
+	int fd = current_fd(f);
+
+	if (whence != SEEK_DATA && whence != SEEK_HOLE)
+		return -EINVAL;
+	return fd < 0 ? fd : io_seek(f->ov->io, fd, off, whence);
+}
+
+ssize_t overlay_copy_range(struct overlay_file *in, uint64_t off_in, struct overlay_file *out, uint64_t off_out, size_t len)
+{
+	int fd = current_fd(in);
+
+	if (fd < 0)
+		return fd;
+	if (!file_is_writable(out))
+		return -EBADF;
+	return (ssize_t) io_one(in->ov->io, (struct io_op) {
+		.kind = IO_COPY_RANGE, .fd = fd, .fd2 = atomic_load(&out->fd), .off = off_in, .off2 = off_out, .len = len,
+	});
+}

@@ -1,0 +1,459 @@
+/*
+ * Look-up in the merged tree, by the rules of overlayfs: the topmost layer that has the name decides. A whiteout
+ * ends the search, so does anything but a directory; directories of the same name merge until one is opaque. A
+ * redirect sends the search in the layers below to another path.
+ *
+ * Two more things are settled here. A lower file with several links may have been copied up under another name: the index
+ * tells. And a mount point or a masked directory is noticed before anything but its attributes is asked of it.
+ */
+
+#include "overlay/look.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "overlay/attr.h"
+#include "overlay/dircache.h"
+#include "overlay/mask.h"
+
+#define MAX_TRIES 16
+
+void found_done(struct found *f)
+{
+	for (size_t i = 0; i < f->n_places; i++)
+		free(f->places[i].path);
+	f->n_places = 0;
+}
+
+int look_check_name(const char *name)
+{
+	size_t len = strlen(name);
+
+	if (len == 0 || strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strchr(name, '/'))
+		return -EINVAL;
+	return len < NAME_BYTES ? 0 : -ENAMETOOLONG;
+}
+
+/* The part of a directory's places that a search needs, copied out from under the lock. */
+struct search_place {
+	uint16_t layer;
+	bool xwhiteouts;
+	uint8_t filter;
+	dev_t dev;
+};
+
+struct search {
+	struct overlay *ov;
+	struct found *f;
+	size_t n;
+	struct search_place v[MAX_LAYERS];
+	char name[NAME_BYTES];	  /* in the layers that are left */
+	char path[META_PATH_MAX]; /* absolute, instead of a name below the directory; "": none */
+	bool stop;
+};
+
+static void copy_places(struct overlay *ov, struct node *dir, struct search *s)
+{
+	SCOPE_LOCK(&node_shard(ov, dir)->lock);
+	s->n = dir->flags & NODE_DEAD ? 0 : dir->places->n; /* nothing is in a removed directory */
+	for (size_t i = 0; i < s->n; i++) {
+		const struct place *p = &dir->places->v[i];
+
+		s->v[i] = (struct search_place) { p->layer, p->xwhiteouts, (uint8_t) p->filter, p->dev };
+	}
+}
+
+static int add_place(struct search *s, uint16_t layer, const struct lentry *le, enum filter filter, const char *path)
+{
+	struct found *f = s->f;
+	char *copy = NULL;
+
+	if (path) {
+		copy = strdup(path);
+		if (!copy)
+			return -ENOMEM;
+	}
+	f->places[f->n_places++] = (struct place) {
+		.layer = layer,
+		.xwhiteouts = le->xwhiteouts,
+		.filter = filter,
+		.dev = statx_dev(&le->stx),
+		.ino = le->stx.stx_ino,
+		.path = copy,
+	};
+	return 0;
+}
+
+/* The topmost object: it gives the attributes. */
+static void take_top(struct search *s, uint16_t layer, const struct lentry *le)
+{
+	struct found *f = s->f;
+
+	f->exists = true;
+	f->layer = layer;
+	f->stx = le->stx;
+	f->dev = statx_dev(&le->stx);
+	f->real_ino = le->stx.stx_ino;
+	f->record = le->record;
+}
+
+/* One number for a masked directory, since its real one may be anybody's. */
+static uint64_t masked_ino(const struct node *dir, const char *name)
+{
+	uint64_t h = dir->ino ^ UINT64_C(0xcbf29ce484222325);
+
+	for (const char *p = name; *p; p++)
+		h = (h ^ (unsigned char) *p) * UINT64_C(0x100000001b3);
+	return h | UINT64_C(1) << 63; /* no tag of inomap.c has that bit */
+}
+
+/*
+ * What a layer has under a name, masks considered. *filter is set for directories. A directory that is masked is not asked
+ * for its attributes.
+ */
+static int look_in(struct search *s, uint16_t layer, int dirfd, const char *name, const struct search_place *p, struct lentry *le,
+		   enum filter *filter)
+{
+	const struct layer *l = &s->ov->layers[layer];
+	unsigned int flags = (l->ours || layer == LAYER_UPPER ? LOOK_RECORD : 0) | (p->xwhiteouts ? LOOK_XWHITEOUTS : 0) | LOOK_STAT_ONLY;
+	int r;
+
+	*filter = FILTER_ALL;
+	r = layer_look(l, dirfd, name, flags, le);
+	if (r < 0 || le->kind != LENTRY_PRESENT)
+		return r;
+	if (p->filter == FILTER_DEVICES && !mask_admits_device(name, &le->stx)) {
+		le->kind = LENTRY_ABSENT;
+		return 0;
+	}
+	if (!S_ISDIR(le->stx.stx_mode))
+		return 0;
+	*filter = mask_filter(s->ov, &le->stx, p->dev);
+	return *filter == FILTER_NOTHING ? 0 : layer_look_attrs(l, dirfd, name, flags, le);
+}
+
+/* Takes what a layer has into what is found so far. path: how a directory is reached here, NULL by its own name. */
+static int merge(struct search *s, uint16_t layer, const struct lentry *le, enum filter filter, const char *path)
+{
+	struct found *f = s->f;
+	int r;
+
+	if (le->kind == LENTRY_ABSENT)
+		return 0;
+	if (le->kind == LENTRY_WHITEOUT) {
+		f->upper_whiteout |= layer == LAYER_UPPER && le->stx.stx_mode != 0;
+		s->stop = true;
+		return 0;
+	}
+	if (!S_ISDIR(le->stx.stx_mode)) {
+		if (!f->exists)
+			take_top(s, layer, le);
+		s->stop = true;
+		return 0;
+	}
+	if (filter == FILTER_NOTHING) {
+		s->stop = true;
+		if (f->exists)
+			return 0;
+		f->masked = true;
+	}
+	if (!f->exists)
+		take_top(s, layer, le);
+	r = add_place(s, layer, le, filter, path);
+	s->stop |= le->opaque;
+	return r;
+}
+
+/* Below this layer the name is another. */
+static void follow_redirect(struct search *s, const struct lentry *le)
+{
+	if (le->kind != LENTRY_PRESENT || !le->redirect[0])
+		return;
+	if (le->redirect[0] == '/')
+		(void) strcpy(s->path, le->redirect); /* both are checked: META_REDIRECT_MAX */
+	else
+		(void) strcpy(s->name, le->redirect);
+}
+
+static int look_below_dir(struct search *s, struct node *dir, size_t i, bool renamed)
+{
+	const struct search_place *p = &s->v[i];
+	DIRFD(d, s->ov);
+	enum filter filter;
+	struct lentry le;
+	int r;
+
+	if (p->filter == FILTER_NOTHING)
+		return 0;
+	r = dirfd_get(s->ov, dir, p->layer, &d.d);
+	if (r == 0)
+		r = look_in(s, p->layer, d.d->fd, s->name, p, &le, &filter);
+	if (r == 0)
+		r = merge(s, p->layer, &le, filter, renamed ? s->name : NULL);
+	if (r == 0 && !s->stop)
+		follow_redirect(s, &le);
+	return r;
+}
+
+static bool append(char path[static META_PATH_MAX], const char *component, size_t len)
+{
+	size_t at = strlen(path);
+
+	if (at + 1 + len + 1 > META_PATH_MAX)
+		return false;
+	path[at] = '/';
+	memcpy(path + at + 1, component, len);
+	path[at + 1 + len] = '\0';
+	return true;
+}
+
+/*
+ * Follows s->path from the root of one layer. A directory on the way may have been renamed in this very layer: then the
+ * path has another beginning in the layers below, and is rewritten for them.
+ */
+static int look_by_path(struct search *s, uint16_t layer)
+{
+	const struct layer *l = &s->ov->layers[layer];
+	struct search_place at = { .layer = layer, .dev = l->dev };
+	_cleanup_close_ int own = -EBADF;
+	char below[META_PATH_MAX] = "", here[META_PATH_MAX], name[NAME_BYTES];
+	const char *p = s->path;
+	int fd = l->fd, r;
+
+	(void) strcpy(here, s->path);
+	for (;;) {
+		enum filter filter;
+		struct lentry le;
+		size_t len = strcspn(++p, "/");
+		bool last = p[len] == '\0';
+
+		memcpy(name, p, len);
+		name[len] = '\0';
+		r = look_in(s, layer, fd, name, &at, &le, &filter);
+		if (r < 0)
+			return r;
+		if (le.kind == LENTRY_PRESENT && le.redirect[0] == '/')
+			(void) strcpy(below, le.redirect);
+		else if (!append(below, le.kind == LENTRY_PRESENT && le.redirect[0] ? le.redirect : name,
+				 le.kind == LENTRY_PRESENT && le.redirect[0] ? strlen(le.redirect) : len))
+			return -ENAMETOOLONG;
+		if (last) {
+			r = merge(s, layer, &le, filter, here);
+			(void) strcpy(s->path, below);
+			return r;
+		}
+		if (le.kind != LENTRY_PRESENT || !S_ISDIR(le.stx.stx_mode) || filter == FILTER_NOTHING) {
+			s->stop |= le.kind != LENTRY_ABSENT;
+			if (strlen(below) + strlen(p + len) >= META_PATH_MAX)
+				return -ENAMETOOLONG;
+			(void) strcpy(s->path, strcat(below, p + len));
+			return 0;
+		}
+		s->stop |= le.opaque;
+		at.dev = statx_dev(&le.stx);
+		at.xwhiteouts = le.xwhiteouts;
+		p += len;
+		r = io_open(s->ov->io, fd, name, O_PATH | O_DIRECTORY, 0, NULL);
+		if (r < 0)
+			return r;
+		(void) fd_close(own);
+		own = fd = r;
+	}
+}
+
+static int search_layers(struct search *s, struct node *dir, const char *name)
+{
+	int r = 0;
+
+	(void) strcpy(s->name, name);
+	for (size_t i = 0; i < s->n && !s->stop && r == 0; i++) {
+		r = look_below_dir(s, dir, i, strcmp(s->name, name) != 0);
+		if (s->path[0]) {
+			for (size_t l = s->v[i].layer + 1u; l < s->ov->n_layers && !s->stop && r == 0; l++)
+				r = look_by_path(s, (uint16_t) l);
+			break;
+		}
+	}
+	return r;
+}
+
+/* A lower file with several links: was it copied up, under whatever name? */
+static int look_index(struct overlay *ov, struct node *dir, const char *name, struct found *f)
+{
+	struct meta_origin origin;
+	struct statx stx;
+	DIRFD(d, ov);
+	int r;
+
+	r = dirfd_get(ov, dir, f->layer, &d.d);
+	if (r == 0)
+		r = meta_make_origin(&ov->meta, d.d->fd, name, &origin);
+	if (r <= 0)
+		return r;
+	meta_index_name(&origin, f->index_name);
+	r = io_statx(ov->io, ov->index_fd, f->index_name, LAYER_STATX_MASK, &stx);
+	if (r == -ENOENT || (r == 0 && (stx.stx_mode & S_IFMT) != (f->stx.stx_mode & S_IFMT))) {
+		f->index_name[0] = '\0';
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	f->layer = LAYER_UPPER;
+	f->stx = stx;
+	f->dev = statx_dev(&stx);
+	f->real_ino = stx.stx_ino;
+	r = meta_get_record(&ov->meta, ov->index_fd, f->index_name, &f->record);
+	return r < 0 ? r : 0;
+}
+
+/* An upper file with several links that was copied up: under which name is it in the index? */
+static int look_own_index(struct overlay *ov, struct node *dir, const char *name, struct found *f)
+{
+	struct meta_origin origin;
+	struct statx stx;
+	DIRFD(d, ov);
+	int r;
+
+	r = dirfd_get(ov, dir, LAYER_UPPER, &d.d);
+	if (r == 0)
+		r = meta_get(&ov->meta, d.d->fd, name, META_ORIGIN, origin.data, sizeof(origin.data), &origin.len);
+	if (r <= 0)
+		return r == -ERANGE ? 0 : r;
+	meta_index_name(&origin, f->index_name);
+	r = io_statx(ov->io, ov->index_fd, f->index_name, STATX_TYPE | STATX_INO, &stx);
+	if (r < 0 || stx.stx_ino != f->real_ino || statx_dev(&stx) != f->dev)
+		f->index_name[0] = '\0';
+	return 0;
+}
+
+static int number(struct overlay *ov, struct node *dir, const char *name, struct found *f, const struct statx *lower)
+{
+	if (f->masked) {
+		f->ino = masked_ino(dir, name);
+		return 0;
+	}
+	if (f->record.has & META_RECORD_INO) {
+		f->ino = inomap_show(&ov->inomap, f->record.fsid, f->record.ino);
+	} else if (S_ISDIR(f->stx.stx_mode) && f->layer == LAYER_UPPER && f->n_places > 1 && !f->places[1].path) {
+		/* Copied up by somebody else: the number it had below, as kernel overlayfs has it. */
+		DIRFD(d, ov);
+		int r = dirfd_get(ov, dir, f->places[1].layer, &d.d);
+
+		if (r < 0)
+			return r;
+		f->ino = inomap_number(&ov->inomap, ov->io, f->places[1].dev, f->places[1].ino, d.d->fd, name);
+	} else {
+		DIRFD(d, ov);
+		int r = 0;
+
+		/* A directory descriptor is needed once for a file system; then the number is known without. */
+		if (statx_dev(lower) != ov->layers[1].dev)
+			r = dirfd_get(ov, dir, f->n_places ? f->places[0].layer : f->layer, &d.d);
+		if (r < 0)
+			return r;
+		f->ino = inomap_number(&ov->inomap, ov->io, statx_dev(lower), lower->stx_ino,
+				       d.d ? d.d->fd : ov->layers[1].fd, d.d ? name : NULL);
+	}
+	return 0;
+}
+
+int look(struct overlay *ov, struct node *dir, const char *name, struct found *f)
+{
+	struct search s;
+	struct statx lower;
+	int r;
+
+	s.ov = ov;
+	s.f = f;
+	s.stop = false;
+	s.path[0] = '\0';
+	found_done(f);
+	f->exists = f->upper_whiteout = f->masked = false;
+	f->index_name[0] = '\0';
+	f->record = (struct meta_record) { 0 };
+	if (!S_ISDIR(dir->type))
+		return -ENOTDIR;
+	copy_places(ov, dir, &s);
+	r = search_layers(&s, dir, name);
+	if (r < 0 || !f->exists)
+		return r;
+
+	lower = f->stx;
+	if (!S_ISDIR(f->stx.stx_mode) && f->stx.stx_nlink > 1 && ov->index_fd >= 0) {
+		if (f->layer != LAYER_UPPER)
+			r = look_index(ov, dir, name, f);
+		else if (f->record.has & META_RECORD_INO)
+			r = look_own_index(ov, dir, name, f);
+	}
+	if (r == 0)
+		r = number(ov, dir, name, f, &lower);
+	if (r < 0)
+		return r;
+	attr_fix(ov, &(struct attr_facts) {
+		.ino = f->ino, .n_places = f->n_places, .masked = f->masked, .record = &f->record, .index_name = f->index_name,
+	}, &f->stx);
+	return 0;
+}
+
+int look_node(struct overlay *ov, struct node *dir, const char *name, struct found *f, struct node **ret)
+{
+	int r;
+
+	for (int tries = 0; tries < MAX_TRIES; tries++) {
+		r = look(ov, dir, name, f);
+		if (r < 0)
+			return r;
+		if (!f->exists)
+			return 0;
+		r = node_get(ov, f, dir, name, ret);
+		if (r != -EAGAIN)
+			return r < 0 ? r : 1;
+	}
+	/*
+	 * Two objects claim one number for longer than a move takes: a layer was changed behind our back, or its
+	 * records are forged. The newcomer gets a number of its own, which nobody else has.
+	 */
+	f->ino = UINT64_C(1) << 62 | (atomic_fetch_add(&ov->temp_counter, 1) & UINT32_MAX);
+	f->stx.stx_ino = f->ino;
+	r = node_get(ov, f, dir, name, ret);
+	return r < 0 ? r : 1;
+}
+
+int look_below(struct overlay *ov, struct node *dir, const char *name, bool *ret)
+{
+	struct search s;
+	FOUND(f);
+	int r = 0;
+
+	f.exists = f.masked = f.upper_whiteout = false;
+	s.ov = ov;
+	s.f = &f;
+	s.stop = false;
+	s.path[0] = '\0';
+	(void) strcpy(s.name, name);
+	copy_places(ov, dir, &s);
+	for (size_t i = 0; i < s.n && !s.stop && r == 0; i++)
+		if (s.v[i].layer != LAYER_UPPER)
+			r = look_below_dir(&s, dir, i, false);
+	*ret = f.exists;
+	return r;
+}
+
+int overlay_lookup(struct overlay *ov, const struct actor *who, struct node *dir, const char *name, struct entry *ret)
+{
+	struct node *n = NULL;
+	FOUND(f);
+	int r = look_check_name(name);
+
+	ret->node = NULL;
+	ret->id = 0;
+	if (r == 0)
+		r = look_node(ov, dir, name, &f, &n);
+	if (r <= 0)
+		return r;
+	ret->stx = f.stx;
+	node_give(ov, n, ret);
+	return 1;
+}

@@ -1,0 +1,31 @@
+#pragma once
+
+/* What a name means in the merged tree. */
+
+#include "overlay/tree.h"
+
+struct found {
+	bool exists;
+	bool upper_whiteout; /* the upper has a whiteout of that name */
+	bool masked;	     /* an empty directory that cannot be changed */
+	uint16_t layer;
+	uint64_t ino; /* to be shown, the node's key */
+	dev_t dev;
+	uint64_t real_ino;
+	struct statx stx; /* corrected, see attr_fix() */
+	struct meta_record record;
+	char index_name[META_INDEX_NAME_MAX]; /* "": not in the index */
+	size_t n_places;
+	struct place places[MAX_LAYERS]; /* directories; the paths are found's until node_get() */
+};
+
+/* Fills everything but places[n_places...]. found_done() also after failure. */
+int look(struct overlay *ov, struct node *dir, const char *name, struct found *ret);
+void found_done(struct found *f);
+#define FOUND(var) _cleanup_(found_done) struct found var; var.n_places = 0
+
+/* look() and node_get() in one, repeated while things move. 1 found, 0 absent. The node is referenced. */
+int look_node(struct overlay *ov, struct node *dir, const char *name, struct found *f, struct node **ret);
+/* True when a layer below the upper has something of that name: removing it needs a whiteout. */
+int look_below(struct overlay *ov, struct node *dir, const char *name, bool *ret);
+int look_check_name(const char *name);

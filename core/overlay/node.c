@@ -1,0 +1,700 @@
+/*
+ * Nodes: who is alive, under which number and which names.
+ *
+ * Three ways lead to a node: its id (the kernel's requests), its inode number (a look-up that found the same object
+ * again, perhaps under another name), and its names (from which it is reached, see spot.c). A node lives while the
+ * kernel counts look-ups on it or anything refers to it: a child's name, an open file, a running verb.
+ *
+ * The id table never shrinks below its slots (16 bytes each), but nodes and names go back to the allocator, and from
+ * there to the system once half of them are gone.
+ */
+
+#include "overlay/tree.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <string.h>
+
+#include "overlay/dircache.h"
+#include "overlay/look.h"
+
+#define CHUNK_SLOTS 4096
+#define N_CHUNKS (1u << 16)
+#define TRIM_FROM 20000 /* fewer nodes are not worth giving back */
+
+/* ids */
+
+static struct id_slot *id_slot(struct overlay *ov, uint32_t index)
+{
+	struct id_slot *chunk;
+
+	if (index / CHUNK_SLOTS >= N_CHUNKS)
+		return NULL;
+	/* Pairs with the release in id_new(): a chunk is zeroed before it shows. */
+	chunk = atomic_load_explicit(&ov->ids.chunks[index / CHUNK_SLOTS], memory_order_acquire);
+	return chunk ? &chunk[index % CHUNK_SLOTS] : NULL;
+}
+
+static int id_reserve(struct id_table *t, uint32_t *ret)
+{
+	struct id_slot *chunk;
+
+	if (t->n_free > 0) {
+		*ret = t->free[--t->n_free];
+		return 0;
+	}
+	if (t->n_used == CHUNK_SLOTS * (uint64_t) N_CHUNKS)
+		return -ENFILE;
+	if (t->n_used % CHUNK_SLOTS == 0) {
+		chunk = calloc(CHUNK_SLOTS, sizeof(*chunk));
+		if (!chunk)
+			return -ENOMEM;
+		atomic_store_explicit(&t->chunks[t->n_used / CHUNK_SLOTS], chunk, memory_order_release);
+	}
+	*ret = t->n_used++;
+	return 0;
+}
+
+static int id_new(struct overlay *ov, struct node *n)
+{
+	struct id_table *t = &ov->ids;
+	struct id_slot *slot;
+	uint32_t index;
+	int r;
+
+	SCOPE_LOCK(&t->lock);
+	r = id_reserve(t, &index);
+	if (r < 0)
+		return r;
+	slot = id_slot(ov, index);
+	n->id = index == 1 ? 1 : (uint64_t) ++t->generation << 32 | index; /* the root is FUSE_ROOT_ID */
+	atomic_store_explicit(&slot->generation, (uint32_t) (n->id >> 32), memory_order_relaxed);
+	/* Pairs with the acquire in overlay_node(). */
+	atomic_store_explicit(&slot->node, n, memory_order_release);
+	t->n_nodes++;
+	t->peak = MAX(t->peak, t->n_nodes);
+	return 0;
+}
+
+/* Returns true when so many nodes have gone that memory should go back to the system. */
+static bool id_free(struct overlay *ov, uint64_t id)
+{
+	struct id_table *t = &ov->ids;
+
+	SCOPE_LOCK(&t->lock);
+	atomic_store_explicit(&id_slot(ov, (uint32_t) id)->node, NULL, memory_order_relaxed);
+	if (t->n_free == t->free_size) {
+		size_t size = MAX(t->free_size * 2, (size_t) 1024);
+		uint32_t *v = reallocarray(t->free, size, sizeof(*v));
+
+		if (v) {
+			t->free = v;
+			t->free_size = size;
+		}
+	}
+	if (t->n_free < t->free_size) /* else the number is lost, not more */
+		t->free[t->n_free++] = (uint32_t) id;
+	t->n_nodes--;
+	if (t->peak < TRIM_FROM || t->n_nodes > t->peak / 2)
+		return false;
+	t->peak = t->n_nodes;
+	return true;
+}
+
+struct node *overlay_node(struct overlay *ov, uint64_t id)
+{
+	struct id_slot *slot = id_slot(ov, (uint32_t) id);
+	struct node *n;
+
+	if (!slot)
+		return NULL;
+	n = atomic_load_explicit(&slot->node, memory_order_acquire);
+	return n && atomic_load_explicit(&slot->generation, memory_order_relaxed) == (uint32_t) (id >> 32) ? n : NULL;
+}
+
+/* hash table by inode number */
+
+static uint64_t spread(uint64_t x)
+{
+	return (x ^ (x >> 29)) * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+struct shard *node_shard(struct overlay *ov, const struct node *n)
+{
+	return &ov->shards[spread(n->ino) % N_SHARDS];
+}
+
+static struct node **bucket(struct shard *s, uint64_t ino)
+{
+	return &s->buckets[(spread(ino) >> 20) % s->n_buckets];
+}
+
+static void hash_grow(struct shard *s)
+{
+	struct shard bigger = { .n_buckets = s->n_buckets * 2 };
+
+	bigger.buckets = calloc(bigger.n_buckets, sizeof(*bigger.buckets));
+	if (!bigger.buckets)
+		return; /* longer chains, that is all */
+	for (size_t i = 0; i < s->n_buckets; i++) {
+		for (struct node *n = s->buckets[i], *next; n; n = next) {
+			struct node **b = bucket(&bigger, n->ino);
+
+			next = n->hash_next;
+			n->hash_next = *b;
+			*b = n;
+		}
+	}
+	free(s->buckets);
+	s->buckets = bigger.buckets;
+	s->n_buckets = bigger.n_buckets;
+}
+
+static void hash_add(struct shard *s, struct node *n)
+{
+	struct node **b;
+
+	if (s->n_nodes >= s->n_buckets)
+		hash_grow(s);
+	b = bucket(s, n->ino);
+	n->hash_next = *b;
+	*b = n;
+	n->flags |= NODE_HASHED;
+	s->n_nodes++;
+}
+
+static void hash_remove(struct shard *s, struct node *n)
+{
+	struct node **p = bucket(s, n->ino);
+
+	if (!(n->flags & NODE_HASHED))
+		return;
+	while (*p != n)
+		p = &(*p)->hash_next;
+	*p = n->hash_next;
+	n->flags &= (uint16_t) ~NODE_HASHED;
+	s->n_nodes--;
+}
+
+static struct node *hash_find(struct shard *s, uint64_t ino)
+{
+	struct node *n = *bucket(s, ino);
+
+	while (n && n->ino != ino)
+		n = n->hash_next;
+	return n;
+}
+
+/* references */
+
+void places_free(struct places *p)
+{
+	if (!p)
+		return;
+	for (uint16_t i = 0; i < p->n; i++)
+		free(p->v[i].path);
+	free(p);
+}
+
+/* Drops references, from refs or from look-ups. True: the last one, and the node is out of the tables. */
+static bool drop(struct overlay *ov, struct node *n, uint32_t refs, uint64_t lookups)
+{
+	struct shard *s = node_shard(ov, n);
+
+	SCOPE_LOCK(&s->lock);
+	n->n_lookups -= MIN(lookups, n->n_lookups);
+	if (atomic_fetch_sub(&n->refs, refs) != refs || n->n_lookups > 0)
+		return false;
+	hash_remove(s, n);
+	return true;
+}
+
+/* Frees dead nodes, linked by hash_next, and the ancestors that die with them: a loop, since trees are deep. */
+static void reap(struct overlay *ov, struct node *dead)
+{
+	bool trim = false;
+
+	while (dead) {
+		struct node *n = dead;
+
+		dead = n->hash_next;
+		for (struct name *a = n->names, *next; a; a = next) {
+			next = a->next;
+			if (drop(ov, a->dir, 1, 0)) {
+				a->dir->hash_next = dead;
+				dead = a->dir;
+			}
+			free(a);
+		}
+		if (n->ext) {
+			free(n->ext->index_name);
+			free(n->ext);
+		}
+		if (n->places)
+			dirfd_drop(ov, n);
+		places_free(n->places);
+		(void) fd_close(n->fd);
+		trim |= id_free(ov, n->id);
+		free(n);
+	}
+	if (trim)
+		(void) malloc_trim(0);
+}
+
+void node_ref(struct node *n)
+{
+	(void) atomic_fetch_add_explicit(&n->refs, 1, memory_order_relaxed);
+}
+
+struct node *node_unref(struct overlay *ov, struct node *n)
+{
+	if (n && drop(ov, n, 1, 0)) {
+		n->hash_next = NULL;
+		reap(ov, n);
+	}
+	return NULL;
+}
+
+void overlay_forget(struct overlay *ov, struct node *n, uint64_t count)
+{
+	if (drop(ov, n, 0, count)) {
+		n->hash_next = NULL;
+		reap(ov, n);
+	}
+}
+
+void node_give(struct overlay *ov, struct node *n, struct entry *ret)
+{
+	SCOPE_LOCK(&node_shard(ov, n)->lock);
+	n->n_lookups++;
+	n->refs--;
+	ret->node = n;
+	ret->id = n->id;
+	ret->generation = n->id >> 32;
+}
+
+/* names */
+
+static struct name *find_name(const struct node *n, const struct node *dir, const char *name)
+{
+	for (struct name *a = n->names; a; a = a->next)
+		if (a->dir == dir && strcmp(a->text, name) == 0)
+			return a;
+	return NULL;
+}
+
+static struct name *name_new(struct overlay *ov, struct node *dir, const char *text)
+{
+	size_t len = strlen(text) + 1;
+	struct name *a = malloc(sizeof(*a) + len);
+
+	if (!a)
+		return NULL;
+	memcpy(a->text, text, len);
+	a->dir = dir;
+	a->next = NULL;
+	node_ref(dir);
+	return a;
+}
+
+/* Not with a shard locked: the directory may die with it. */
+static void name_free(struct overlay *ov, struct name *a)
+{
+	if (!a)
+		return;
+	(void) node_unref(ov, a->dir);
+	free(a);
+}
+
+struct node *node_parent(struct overlay *ov, struct node *n, char name[static NAME_BYTES])
+{
+	SCOPE_LOCK(&node_shard(ov, n)->lock);
+	if (!n->names)
+		return NULL;
+	memcpy(name, n->names->text, strlen(n->names->text) + 1);
+	node_ref(n->names->dir);
+	return n->names->dir;
+}
+
+int node_add_name(struct overlay *ov, struct node *n, struct node *dir, const char *text)
+{
+	struct name *a = name_new(ov, dir, text);
+	int fd = -EBADF;
+
+	if (!a)
+		return -ENOMEM;
+	{
+		SCOPE_LOCK(&node_shard(ov, n)->lock);
+		if (!find_name(n, dir, text)) {
+			a->next = n->names;
+			n->names = a;
+			n->seq++;
+			a = NULL;
+			fd = n->fd; /* it was reached by that alone */
+			n->fd = -EBADF;
+			n->flags &= (uint16_t) ~NODE_DEAD;
+			if (!(n->flags & NODE_HASHED))
+				hash_add(node_shard(ov, n), n);
+		}
+	}
+	name_free(ov, a);
+	(void) fd_close(fd);
+	return 0;
+}
+
+static struct name *unlink_name(struct node *n, const struct node *dir, const char *text)
+{
+	for (struct name **p = &n->names, *a; (a = *p); p = &a->next) {
+		if (a->dir == dir && strcmp(a->text, text) == 0) {
+			*p = a->next;
+			n->seq++;
+			return a;
+		}
+	}
+	return NULL;
+}
+
+void node_drop_name(struct overlay *ov, struct node *n, struct node *dir, const char *text, int fd, bool dead)
+{
+	struct name *a;
+
+	{
+		struct shard *s = node_shard(ov, n);
+		SCOPE_LOCK(&s->lock);
+		a = unlink_name(n, dir, text);
+		if (dead) {
+			n->flags |= NODE_DEAD;
+			hash_remove(s, n); /* its number may be given to another object now */
+		}
+		if (!n->names && n->fd < 0) {
+			n->fd = steal_fd(&fd);
+			n->seq++;
+		}
+	}
+	name_free(ov, a);
+	(void) fd_close(fd);
+}
+
+int node_move_name(struct overlay *ov, struct node *n, struct node *dir, const char *text, struct node *new_dir,
+		   const char *new_text)
+{
+	struct name *a = name_new(ov, new_dir, new_text), *old;
+
+	if (!a)
+		return -ENOMEM;
+	{
+		SCOPE_LOCK(&node_shard(ov, n)->lock);
+		old = unlink_name(n, dir, text);
+		a->next = n->names;
+		n->names = a;
+		n->seq++;
+	}
+	name_free(ov, old);
+	return 0;
+}
+
+/* flags */
+
+void node_set_flag(struct overlay *ov, struct node *n, unsigned int flag, bool on)
+{
+	SCOPE_LOCK(&node_shard(ov, n)->lock);
+	n->flags = (uint16_t) (on ? n->flags | flag : n->flags & ~flag);
+}
+
+bool node_has_flag(struct overlay *ov, struct node *n, unsigned int flag)
+{
+	SCOPE_LOCK(&node_shard(ov, n)->lock);
+	return n->flags & flag;
+}
+
+bool node_is_upper(struct overlay *ov, struct node *n)
+{
+	SCOPE_LOCK(&node_shard(ov, n)->lock);
+	return n->layer == LAYER_UPPER;
+}
+
+struct node_ext *node_ext_get(struct node *n)
+{
+	if (!n->ext)
+		n->ext = calloc(1, sizeof(*n->ext));
+	return n->ext;
+}
+
+/* from look-up to node */
+
+static struct places *places_from(const struct found *f)
+{
+	struct places *p;
+
+	p = malloc(sizeof(*p) + f->n_places * sizeof(p->v[0]));
+	if (!p)
+		return NULL;
+	p->n = (uint16_t) f->n_places;
+	memcpy(p->v, f->places, f->n_places * sizeof(p->v[0]));
+	return p;
+}
+
+static bool same_places(const struct places *p, const struct found *f)
+{
+	if (p->n != f->n_places)
+		return false;
+	for (size_t i = 0; i < p->n; i++)
+		if (p->v[i].layer != f->places[i].layer || p->v[i].ino != f->places[i].ino || p->v[i].dev != f->places[i].dev)
+			return false;
+	return true;
+}
+
+static int node_new(struct overlay *ov, const struct found *f, struct node **ret)
+{
+	struct node *n = calloc(1, sizeof(*n));
+
+	if (!n)
+		return -ENOMEM;
+	n->ino = f->ino;
+	n->type = f->stx.stx_mode & S_IFMT;
+	n->layer = f->layer;
+	n->dev = f->dev;
+	n->real_ino = f->real_ino;
+	n->fd = -EBADF;
+	n->flags = f->masked ? NODE_FIXED : 0;
+	if (f->record.has & ~(uint32_t) META_RECORD_INO || f->index_name[0]) {
+		if (!node_ext_get(n))
+			goto fail;
+		n->ext->record = f->record;
+		if (f->index_name[0]) {
+			n->ext->index_name = strdup(f->index_name);
+			if (!n->ext->index_name)
+				goto fail;
+		}
+	}
+	if (S_ISDIR(n->type)) {
+		n->places = places_from(f);
+		if (!n->places)
+			goto fail;
+	}
+	*ret = n;
+	return 0;
+fail:
+	if (n->ext)
+		free(n->ext->index_name);
+	free(n->ext);
+	free(n);
+	return -ENOMEM;
+}
+
+/* Is the node that has the number the object that was found? With the shard locked. */
+static bool agrees(const struct node *n, const struct found *f)
+{
+	if (n->type != (f->stx.stx_mode & S_IFMT) || n->flags & NODE_DEAD)
+		return false;
+	if (S_ISDIR(n->type))
+		return n->layer == f->layer && n->real_ino == f->real_ino && n->dev == f->dev && same_places(n->places, f);
+	return n->layer == f->layer && n->real_ino == f->real_ino && n->dev == f->dev;
+}
+
+/* A single name is the rule; the others go, unless the object has links. */
+static struct name *trim_names(struct node *n, const struct found *f)
+{
+	struct name *rest = NULL;
+
+	if (S_ISDIR(n->type) || f->stx.stx_nlink <= 1) {
+		rest = n->names->next;
+		n->names->next = NULL;
+	}
+	return rest;
+}
+
+static void free_names(struct overlay *ov, struct name *list)
+{
+	for (struct name *next; list; list = next) {
+		next = list->next;
+		name_free(ov, list);
+	}
+}
+
+/* Takes the node that is there, if it agrees. *a is used up when its name was new. */
+static int take_existing(struct overlay *ov, struct node *n, const struct found *f, struct node *dir, const char *text,
+			 struct name **a, struct name **ret_rest, int *ret_fd)
+{
+	if (!agrees(n, f))
+		return -EAGAIN;
+	n->refs++;
+	if (!find_name(n, dir, text)) {
+		(*a)->next = n->names;
+		n->names = steal_ptr(*a);
+		n->seq++;
+		*ret_rest = trim_names(n, f);
+		*ret_fd = steal_fd(&n->fd);
+	}
+	return 0;
+}
+
+/* A node that is in no table yet. */
+static void discard(struct overlay *ov, struct node *n)
+{
+	if (n->id)
+		(void) id_free(ov, n->id);
+	if (n->ext)
+		free(n->ext->index_name);
+	free(n->ext);
+	free(n->places); /* the paths are still found's */
+	free(n);
+}
+
+static int node_new_with_id(struct overlay *ov, const struct found *f, struct node **ret)
+{
+	int r = node_new(ov, f, ret);
+
+	if (r < 0)
+		return r;
+	r = id_new(ov, *ret);
+	if (r < 0) {
+		discard(ov, *ret);
+		*ret = NULL;
+	}
+	return r;
+}
+
+/* Into the tables, with the shard locked. The reference is the caller's. */
+static void publish(struct shard *s, struct node *n, struct found *f)
+{
+	n->refs = 1;
+	hash_add(s, n);
+	for (size_t i = 0; i < f->n_places; i++)
+		f->places[i].path = NULL; /* the node's now */
+}
+
+int node_get(struct overlay *ov, struct found *f, struct node *dir, const char *text, struct node **ret)
+{
+	struct node key = { .ino = f->ino }, *n, *fresh = NULL;
+	struct shard *s = node_shard(ov, &key);
+	struct name *a, *rest = NULL;
+	int fd = -EBADF, r;
+
+	a = name_new(ov, dir, text);
+	if (!a)
+		return -ENOMEM;
+again:
+	{
+		SCOPE_LOCK(&s->lock);
+		n = hash_find(s, f->ino);
+		if (n) {
+			r = take_existing(ov, n, f, dir, text, &a, &rest, &fd);
+		} else if (fresh) {
+			n = steal_ptr(fresh);
+			n->names = steal_ptr(a);
+			publish(s, n, f);
+			r = 0;
+		} else {
+			r = 1;
+		}
+	}
+	if (r == 1) { /* allocated without the lock, which others wait for */
+		r = node_new_with_id(ov, f, &fresh);
+		if (r == 0)
+			goto again;
+	}
+	free_names(ov, rest);
+	name_free(ov, a);
+	(void) fd_close(fd);
+	if (fresh)
+		discard(ov, fresh);
+	if (r == 0)
+		*ret = n;
+	return r;
+}
+
+int node_get_nameless(struct overlay *ov, struct found *f, int fd, struct node **ret)
+{
+	struct node *n;
+	int r = node_new_with_id(ov, f, &n);
+
+	if (r < 0)
+		return r;
+	n->fd = fd;
+	SCOPE_LOCK(&node_shard(ov, n)->lock);
+	publish(node_shard(ov, n), n, f);
+	*ret = n;
+	return 0;
+}
+
+/* all of them */
+
+int nodes_init(struct overlay *ov)
+{
+	ov->ids.chunks = calloc(N_CHUNKS, sizeof(*ov->ids.chunks));
+	if (!ov->ids.chunks)
+		return -ENOMEM;
+	(void) pthread_mutex_init(&ov->ids.lock, NULL);
+	if (id_reserve(&ov->ids, &(uint32_t) { 0 }) < 0) /* 0 is nobody's number */
+		return -ENOMEM;
+	for (size_t i = 0; i < N_SHARDS; i++) {
+		struct shard *s = &ov->shards[i];
+
+		(void) pthread_mutex_init(&s->lock, NULL);
+		s->n_buckets = 16;
+		s->buckets = calloc(s->n_buckets, sizeof(*s->buckets));
+		if (!s->buckets)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static void node_destroy(struct node *n)
+{
+	for (struct name *a = n->names, *next; a; a = next) {
+		next = a->next;
+		free(a);
+	}
+	if (n->ext)
+		free(n->ext->index_name);
+	free(n->ext);
+	places_free(n->places);
+	(void) fd_close(n->fd);
+	free(n);
+}
+
+void nodes_done(struct overlay *ov)
+{
+	struct id_table *t = &ov->ids;
+
+	if (!t->chunks)
+		return;
+	for (uint32_t i = 0; i < t->n_used; i++) {
+		struct node *n = atomic_load(&id_slot(ov, i)->node);
+
+		if (n)
+			node_destroy(n);
+	}
+	for (size_t i = 0; i < N_CHUNKS && atomic_load(&t->chunks[i]); i++)
+		free(atomic_load(&t->chunks[i]));
+	free(t->chunks);
+	free(t->free);
+	for (size_t i = 0; i < N_SHARDS; i++)
+		free(ov->shards[i].buckets);
+}
+
+int node_add_root(struct overlay *ov, struct node *n)
+{
+	int r = id_new(ov, n);
+
+	if (r < 0) {
+		places_free(n->places);
+		free(n);
+		return r;
+	}
+	n->refs = 1; /* for ever */
+	hash_add(node_shard(ov, n), n);
+	ov->root = n;
+	return 0;
+}
+
+struct node *overlay_root(struct overlay *ov)
+{
+	return ov->root;
+}
+
+mode_t overlay_node_type(const struct node *n)
+{
+	return n->type;
+}

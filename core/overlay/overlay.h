@@ -1,0 +1,192 @@
+#pragma once
+
+/*
+ * Door 1: the merged tree. The daemon, the library and the tests use these verbs and nothing below them.
+ *
+ * A node is one object of the view: a file, directory, link … whatever layer holds it. Whoever is given a node in
+ * a struct entry holds one look-up count on it and gives it back with overlay_forget(). Node pointers are valid
+ * while such a count, or an open file on the node, is held. Ids survive as numbers: overlay_node() finds the
+ * node again, or NULL when it is gone.
+ *
+ * Verbs return 0 (or a count) or a negative errno. Absence found by a look-up is a result, not an error. Names are
+ * single components; ".", "..", "" and names with '/' are refused with -EINVAL, over 255 bytes with -ENAMETOOLONG.
+ *
+ * Permission bits are not checked here: the kernel does it (default_permissions), or the library before it calls.
+ *
+ * Thread rule: every verb may be called from any thread at any time. Verbs that change the same directory wait
+ * for each other; everything else runs in parallel.
+ */
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/types.h>
+
+#include "base/macro.h"
+
+struct io_engine;
+struct node;
+struct overlay;
+struct overlay_dir;
+struct overlay_file;
+
+/* On whose behalf. cancelled, where given, may become true at any time: long work then stops with -EINTR. */
+struct actor {
+	uid_t uid;
+	gid_t gid;
+	pid_t pid;
+	mode_t umask;
+	const gid_t *groups;
+	size_t n_groups;
+	const atomic_bool *cancelled;
+};
+
+enum overlay_devices {
+	OVERLAY_DEVICES_ALL,	  /* device nodes of the layers are shown as they are */
+	OVERLAY_DEVICES_HARMLESS, /* only null zero full random urandom tty; others are shown as device 0:0, which opens nothing */
+};
+
+/* Zero means default. All descriptors and strings are borrowed for the call only; directories are reopened. */
+struct overlay_config {
+	const int *lower_fds; /* directories, topmost first; at least one */
+	size_t n_lowers;
+	int upper_fd; /* -EBADF: a read-only view */
+	int work_fd;  /* on the upper's file system */
+	bool userxattr; /* "user.overlay." instead of "trusted.overlay." */
+	bool no_redirect; /* renaming a directory that has a lower part: EXDEV instead of a redirect */
+	bool no_index; /* hard links break at copy-up */
+	bool volatile_; /* nothing is synced */
+	enum overlay_devices devices;
+	/* Directories shown empty and untouchable, known by device and inode: our own store, upper and work directories. */
+	const struct overlay_mask {
+		dev_t dev;
+		uint64_t ino;
+	} *masks;
+	size_t n_masks;
+	unsigned int max_dir_fds; /* directories kept open; 0: an eighth of the descriptor limit */
+};
+
+/* What a look-up, or a verb that makes a name, gives. */
+struct entry {
+	struct node *node; /* one look-up count, the caller's; NULL when absent */
+	uint64_t id;
+	uint64_t generation;
+	struct statx stx;
+};
+
+/* What setattr changes: the fields named in valid. */
+enum {
+	ATTR_MODE = 1 << 0,
+	ATTR_UID = 1 << 1,
+	ATTR_GID = 1 << 2,
+	ATTR_SIZE = 1 << 3,
+	ATTR_ATIME = 1 << 4, /* tv_nsec may be UTIME_NOW */
+	ATTR_MTIME = 1 << 5,
+	ATTR_KILL_PRIV = 1 << 6, /* clear set-id bits, as a write by somebody unprivileged does */
+};
+
+struct attr_change {
+	unsigned int valid;
+	mode_t mode;
+	uid_t uid;
+	gid_t gid;
+	uint64_t size;
+	struct timespec atime, mtime;
+};
+
+/*
+ * The view. Opens its own descriptors on everything it needs. -ENOTDIR, -EXDEV (upper and work on different file
+ * systems), -EOPNOTSUPP (upper's file system lacks extended attributes), -EROFS (upper read-only) and whatever opening gives.
+ */
+int overlay_new(struct io_engine *io, const struct overlay_config *config, struct overlay **ret);
+struct overlay *overlay_free(struct overlay *ov);
+DEFINE_CLEANUP(struct overlay *, overlay_free)
+
+/* The device number of the mount that serves this view: never entered, were a layer to lead there. */
+void overlay_set_own_dev(struct overlay *ov, dev_t dev);
+
+/* Nodes. The root has id 1, always. */
+struct node *overlay_root(struct overlay *ov);
+struct node *overlay_node(struct overlay *ov, uint64_t id);
+void overlay_forget(struct overlay *ov, struct node *node, uint64_t n);
+mode_t overlay_node_type(const struct node *node); /* S_IFMT bits */
+struct overlay_counters {
+	uint64_t n_nodes, n_dir_fds, n_files;
+};
+void overlay_count(struct overlay *ov, struct overlay_counters *ret);
+
+/* True when an open with these flags, or a change, would copy data up first: not for a thread that others wait for. */
+bool overlay_would_copy(struct overlay *ov, struct node *node, int open_flags);
+
+/* Look-up: 1 found, 0 absent (ret->node NULL). */
+int overlay_lookup(struct overlay *ov, const struct actor *who, struct node *dir, const char *name, struct entry *ret);
+int overlay_getattr(struct overlay *ov, const struct actor *who, struct node *node, struct overlay_file *file, struct statx *ret);
+int overlay_setattr(struct overlay *ov, const struct actor *who, struct node *node, struct overlay_file *file,
+		    const struct attr_change *change, struct statx *ret);
+/* The target without NUL; res: its length. */
+ssize_t overlay_readlink(struct overlay *ov, const struct actor *who, struct node *node, char *buf, size_t size);
+int overlay_statfs(struct overlay *ov, const struct actor *who, struct statfs *ret);
+int overlay_syncfs(struct overlay *ov, const struct actor *who);
+
+/* Names. */
+int overlay_mkdir(struct overlay *ov, const struct actor *who, struct node *dir, const char *name, mode_t mode, struct entry *ret);
+int overlay_mknod(struct overlay *ov, const struct actor *who, struct node *dir, const char *name, mode_t mode, dev_t dev,
+		  struct entry *ret);
+int overlay_symlink(struct overlay *ov, const struct actor *who, struct node *dir, const char *name, const char *target,
+		    struct entry *ret);
+int overlay_link(struct overlay *ov, const struct actor *who, struct node *node, struct node *dir, const char *name,
+		 struct entry *ret);
+int overlay_unlink(struct overlay *ov, const struct actor *who, struct node *dir, const char *name);
+int overlay_rmdir(struct overlay *ov, const struct actor *who, struct node *dir, const char *name);
+/* flags: RENAME_NOREPLACE, RENAME_EXCHANGE. */
+int overlay_rename(struct overlay *ov, const struct actor *who, struct node *dir, const char *name, struct node *new_dir,
+		   const char *new_name, unsigned int flags);
+
+/* Files. An open file keeps its node; it follows its node over copy-up. flags are open(2)'s. */
+int overlay_open(struct overlay *ov, const struct actor *who, struct node *node, int flags, struct overlay_file **ret);
+/* O_EXCL in flags: -EEXIST when the name exists; without it an existing regular file is opened. */
+int overlay_create(struct overlay *ov, const struct actor *who, struct node *dir, const char *name, mode_t mode, int flags,
+		   struct entry *ret, struct overlay_file **ret_file);
+int overlay_tmpfile(struct overlay *ov, const struct actor *who, struct node *dir, mode_t mode, int flags, struct entry *ret,
+		    struct overlay_file **ret_file);
+void overlay_release(struct overlay_file *file);
+ssize_t overlay_read(struct overlay_file *file, void *buf, size_t size, uint64_t off);
+/* kill_priv: clear set-id bits, the writer is unprivileged. */
+ssize_t overlay_write(struct overlay_file *file, const void *buf, size_t size, uint64_t off, bool kill_priv);
+int overlay_fsync(struct overlay_file *file, bool data_only);
+int overlay_fallocate(struct overlay_file *file, int mode, uint64_t off, uint64_t len);
+int64_t overlay_seek(struct overlay_file *file, uint64_t off, int whence); /* SEEK_DATA, SEEK_HOLE */
+ssize_t overlay_copy_range(struct overlay_file *in, uint64_t off_in, struct overlay_file *out, uint64_t off_out, size_t len);
+
+/*
+ * Directories. An open directory is a snapshot of the merged names, taken at the first read and again whenever off is 0:
+ * offsets stay valid, nothing shows twice, nothing that stays is missed. "." and ".." are included.
+ */
+struct overlay_dirent {
+	const char *name;
+	size_t name_len;
+	uint64_t ino;
+	unsigned char type; /* DT_* */
+	uint64_t next_off;  /* where reading goes on after this entry */
+};
+/* Returns false when there is no room for the entry: it will come again. */
+typedef bool (*overlay_dirent_fn)(void *arg, const struct overlay_dirent *d, const struct entry *plus);
+
+int overlay_opendir(struct overlay *ov, const struct actor *who, struct node *node, struct overlay_dir **ret);
+/*
+ * plus: each entry but "." and ".." is looked up too, and a count on its node given away if the callback takes
+ * it. Names that vanished in between come with plus NULL.
+ */
+int overlay_readdir(struct overlay_dir *dir, const struct actor *who, uint64_t off, bool plus, overlay_dirent_fn fn, void *arg);
+int overlay_fsyncdir(struct overlay_dir *dir, bool data_only);
+void overlay_releasedir(struct overlay_dir *dir);
+
+/* Extended attributes. size 0 asks for the length. */
+ssize_t overlay_getxattr(struct overlay *ov, const struct actor *who, struct node *node, const char *attr, void *buf, size_t size);
+ssize_t overlay_listxattr(struct overlay *ov, const struct actor *who, struct node *node, char *buf, size_t size);
+/* kill_sgid: the ACL change takes the set-group-id bit with it (FUSE_SETXATTR_ACL_KILL_SGID). */
+int overlay_setxattr(struct overlay *ov, const struct actor *who, struct node *node, const char *attr, const void *value,
+		     size_t size, int flags, bool kill_sgid);
+int overlay_removexattr(struct overlay *ov, const struct actor *who, struct node *node, const char *attr);

@@ -1,0 +1,290 @@
+/*
+ * Removing names. What only the upper has goes; what a layer below has is hidden by a whiteout, which takes the name's place in one
+ * step, so that at no moment the lower object shows again. Directories are moved to the work directory first and taken
+ * apart there.
+ */
+
+#include "overlay/remove.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "overlay/attr.h"
+#include "overlay/copyup.h"
+#include "overlay/create.h"
+#include "overlay/dircache.h"
+#include "overlay/lease.h"
+#include "overlay/listing.h"
+#include "overlay/look.h"
+#include "overlay/spot.h"
+
+#define WHITEOUT_MODE (S_IFCHR | 0000)
+
+int whiteout_make(struct overlay *ov, char temp[static TEMP_BYTES])
+{
+	temp_name(ov, temp);
+	return io_mknod(ov->io, ov->work_fd, temp, WHITEOUT_MODE, 0, NULL);
+}
+
+struct clearing {
+	struct io_engine *io;
+	int fd;
+};
+
+static int clear_entry(void *arg, const char *name, unsigned char type)
+{
+	const struct clearing *c = arg;
+	int r;
+
+	if (type != DT_DIR) {
+		r = io_unlink(c->io, c->fd, name, 0);
+		if (r != -EISDIR)
+			return r == -ENOENT ? 0 : r;
+	}
+	r = io_open(c->io, c->fd, name, O_RDONLY | O_DIRECTORY, 0, NULL);
+	if (r == -EACCES && io_chmod(c->io, c->fd, name, 0700) == 0)
+		r = io_open(c->io, c->fd, name, O_RDONLY | O_DIRECTORY, 0, NULL);
+	if (r >= 0) {
+		int fd = r;
+
+		r = work_clear(c->io, fd);
+		(void) fd_close(fd);
+	}
+	return r < 0 ? r : io_unlink(c->io, c->fd, name, AT_REMOVEDIR);
+}
+
+int work_clear(struct io_engine *io, int fd)
+{
+	struct clearing c = { .io = io, .fd = fd };
+
+	return listing_each(io, fd, clear_entry, &c);
+}
+
+int work_remove_dir(struct overlay *ov, const char *temp)
+{
+	struct clearing c = { .io = ov->io, .fd = ov->work_fd };
+
+	return clear_entry(&c, temp, DT_DIR);
+}
+
+/* One name that goes. */
+struct removal {
+	struct overlay *ov;
+	struct node *dir;
+	const char *name;
+	struct found f;
+	struct node *node; /* referenced */
+	struct dirfd_scope upper;
+	bool in_upper; /* the name is in the upper itself: an indexed object may be seen without */
+	bool below;
+	int fd; /* by which the node is reached when it has no name */
+};
+
+static void removal_done(struct removal *rm)
+{
+	found_done(&rm->f);
+	dirfd_scope_done(&rm->upper);
+	(void) node_unref(rm->ov, rm->node);
+	rm->fd = fd_close(rm->fd);
+}
+
+/* With the names held: what is to go, and what hides or holds it. */
+static int examine(struct removal *rm)
+{
+	struct overlay *ov = rm->ov;
+	struct statx stx;
+	int r = look_node(ov, rm->dir, rm->name, &rm->f, &rm->node);
+
+	if (r <= 0)
+		return r < 0 ? r : -ENOENT;
+	if (node_has_flag(ov, rm->node, NODE_FIXED))
+		return -EBUSY;
+	r = dirfd_get(ov, rm->dir, LAYER_UPPER, &rm->upper.d);
+	if (r == 0)
+		r = look_below(ov, rm->dir, rm->name, &rm->below);
+	if (r < 0)
+		return r;
+	r = io_statx(ov->io, rm->upper.d->fd, rm->name, STATX_TYPE, &stx);
+	rm->in_upper = r == 0;
+	return r == -ENOENT ? 0 : r;
+}
+
+/* A descriptor that outlives the name. Without one the node is lost to whoever holds it without having it open: no harm else. */
+static void keep(struct removal *rm)
+{
+	SPOT(s);
+	int fd;
+
+	if (spot_open(rm->ov, rm->node, O_PATH, &s, &fd) == 0)
+		rm->fd = fd;
+}
+
+/* The index loses a name that was in a lower only: the count of links tells it. */
+static int count_down(struct removal *rm)
+{
+	struct statx stx;
+	int r;
+
+	if (!rm->f.index_name[0] || rm->in_upper)
+		return 0;
+	r = io_statx(rm->ov->io, rm->ov->index_fd, rm->f.index_name, STATX_NLINK, &stx);
+	if (r == 0)
+		r = attr_set_links(rm->ov, rm->ov->index_fd, rm->f.index_name, rm->f.stx.stx_nlink - 1, stx.stx_nlink);
+	return r;
+}
+
+static int hide_or_remove_file(struct removal *rm)
+{
+	struct overlay *ov = rm->ov;
+	int dirfd = rm->upper.d->fd, r;
+	char temp[TEMP_BYTES];
+
+	if (!rm->below)
+		return io_unlink(ov->io, dirfd, rm->name, 0);
+	if (!rm->in_upper)
+		return io_mknod(ov->io, dirfd, rm->name, WHITEOUT_MODE, 0, NULL);
+	r = whiteout_make(ov, temp);
+	if (r == 0) {
+		r = io_rename(ov->io, ov->work_fd, temp, dirfd, rm->name, 0);
+		if (r < 0)
+			(void) io_unlink(ov->io, ov->work_fd, temp, 0);
+	}
+	return r;
+}
+
+static int hide_or_remove_dir(struct removal *rm)
+{
+	struct overlay *ov = rm->ov;
+	int dirfd = rm->upper.d->fd, r;
+	char temp[TEMP_BYTES];
+
+	if (!rm->in_upper)
+		return io_mknod(ov->io, dirfd, rm->name, WHITEOUT_MODE, 0, NULL);
+	if (!rm->below) {
+		r = io_unlink(ov->io, dirfd, rm->name, AT_REMOVEDIR);
+		if (r != -ENOTEMPTY && r != -EEXIST)
+			return r;
+		/* Whiteouts are in it. */
+		temp_name(ov, temp);
+		r = io_rename(ov->io, dirfd, rm->name, ov->work_fd, temp, 0);
+	} else {
+		r = whiteout_make(ov, temp);
+		if (r < 0)
+			return r;
+		r = io_rename(ov->io, ov->work_fd, temp, dirfd, rm->name, RENAME_EXCHANGE);
+		if (r < 0)
+			(void) io_unlink(ov->io, ov->work_fd, temp, 0);
+	}
+	if (r == 0)
+		(void) work_remove_dir(ov, temp); /* what stays is cleared by the next mount */
+	return r;
+}
+
+static void forget_name(struct removal *rm)
+{
+	bool dead = S_ISDIR(rm->node->type) || rm->f.stx.stx_nlink <= 1;
+
+	if (dead && rm->f.index_name[0]) {
+		{
+			/* From here on it is reached by the descriptor. */
+			SCOPE_LOCK(&node_shard(rm->ov, rm->node)->lock);
+			free(rm->node->ext->index_name);
+			rm->node->ext->index_name = NULL;
+		}
+		(void) io_unlink(rm->ov->io, rm->ov->index_fd, rm->f.index_name, 0); /* an entry without names is harmless */
+	}
+	node_drop_name(rm->ov, rm->node, rm->dir, rm->name, steal_fd(&rm->fd), dead);
+}
+
+/* A lower object with links that other names will keep: its count has to be kept in the upper from now on. */
+static int index_before_removal(struct overlay *ov, const struct actor *who, struct node *dir, const char *name)
+{
+	struct node *n;
+	FOUND(f);
+	int r = look_node(ov, dir, name, &f, &n);
+
+	if (r <= 0)
+		return r < 0 ? r : -ENOENT;
+	r = 0;
+	if (!S_ISDIR(n->type) && f.layer != LAYER_UPPER && f.stx.stx_nlink > 1 && ov->index_fd >= 0)
+		r = copyup(ov, who, n, COPYUP_ALL);
+	(void) node_unref(ov, n);
+	return r;
+}
+
+int overlay_unlink(struct overlay *ov, const struct actor *who, struct node *dir, const char *name)
+{
+	_cleanup_(removal_done) struct removal rm = {
+		.ov = ov, .dir = dir, .name = name, .upper.ov = ov, .fd = -EBADF, .f.n_places = 0,
+	};
+	LEASE(names);
+	int r = look_check_name(name);
+
+	if (r == 0 && !ov->writable)
+		r = -EROFS;
+	if (r == 0)
+		r = index_before_removal(ov, who, dir, name);
+	if (r == 0)
+		r = create_check_dir(ov, who, dir);
+	if (r < 0)
+		return r;
+	lease_take(ov, dir, LEASE_NAMES, &names);
+	r = examine(&rm);
+	if (r == 0 && S_ISDIR(rm.node->type))
+		r = -EISDIR;
+	if (r == 0) {
+		keep(&rm);
+		r = count_down(&rm);
+	}
+	if (r == 0)
+		r = hide_or_remove_file(&rm);
+	if (r == 0)
+		forget_name(&rm);
+	return r;
+}
+
+int overlay_rmdir(struct overlay *ov, const struct actor *who, struct node *dir, const char *name)
+{
+	_cleanup_(removal_done) struct removal rm = {
+		.ov = ov, .dir = dir, .name = name, .upper.ov = ov, .fd = -EBADF, .f.n_places = 0,
+	};
+	struct node *victim = NULL;
+	FOUND(f);
+	int r = look_check_name(name);
+
+	if (r == 0 && !ov->writable)
+		r = -EROFS;
+	if (r < 0)
+		return r;
+	r = look_node(ov, dir, name, &f, &victim);
+	if (r <= 0)
+		return r < 0 ? r : -ENOENT;
+	r = S_ISDIR(victim->type) ? listing_is_empty(ov, victim) : -ENOTDIR;
+	if (r == 0)
+		r = -ENOTEMPTY;
+	if (node_has_flag(ov, victim, NODE_FIXED))
+		r = -EBUSY;
+	if (r > 0)
+		r = create_check_dir(ov, who, dir);
+	if (r == 0) {
+		LEASE_SET(names);
+
+		/* The names in the victim too: nothing may be made in it any more. */
+		lease_take_names(ov, dir, victim, NULL, &names);
+		r = examine(&rm);
+		if (r == 0 && rm.node != victim)
+			r = -ENOENT; /* another has taken its place since */
+		if (r == 0)
+			r = listing_is_empty(ov, victim) == 1 ? 0 : -ENOTEMPTY;
+		if (r == 0) {
+			keep(&rm);
+			r = hide_or_remove_dir(&rm);
+		}
+		if (r == 0)
+			forget_name(&rm);
+	}
+	(void) node_unref(ov, victim);
+	return r;
+}

@@ -1,0 +1,539 @@
+/*
+ * Renaming.
+ *
+ * Everything is copied up first: what moves, and both directories. Then, with the names of both held, one rename() of the upper
+ * does it, in the form that leaves the right thing behind:
+ *
+ *      the old name is in a layer below    RENAME_WHITEOUT leaves a whiteout in the same step
+ *      a directory goes onto a whiteout    they change places; the whiteout serves at the old name, or is removed
+ *      onto an empty directory             one that holds whiteouts is replaced by one that is really empty first
+ *
+ * A directory that has parts in layers below is not copied: it gets a redirect, the path where those parts are. And one
+ * that has none, but goes to a name that a layer below has, is made opaque.
+ */
+
+#include "overlay/tree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "overlay/copyup.h"
+#include "overlay/create.h"
+#include "overlay/dircache.h"
+#include "overlay/attr.h"
+#include "overlay/lease.h"
+#include "overlay/listing.h"
+#include "overlay/look.h"
+#include "overlay/remove.h"
+#include "overlay/spot.h"
+
+#define MAX_TRIES 8
+
+/* One of the two names. */
+struct end {
+	struct node *dir;
+	const char *name;
+	struct node *node; /* referenced; NULL: absent */
+	uint32_t n_links;
+	char index_name[META_INDEX_NAME_MAX];
+	bool upper_whiteout;
+	struct dirfd_scope upper; /* the directory in the upper */
+	bool in_upper, below;
+};
+
+struct rename {
+	struct overlay *ov;
+	const struct actor *who;
+	struct end from, to;
+	unsigned int flags;
+	int kept_fd; /* of what is replaced */
+};
+
+static void end_done(struct overlay *ov, struct end *e)
+{
+	e->node = node_unref(ov, e->node);
+	dirfd_scope_done(&e->upper);
+	e->upper.d = NULL;
+}
+
+static void rename_done(struct rename *rn)
+{
+	end_done(rn->ov, &rn->from);
+	end_done(rn->ov, &rn->to);
+	rn->kept_fd = fd_close(rn->kept_fd);
+}
+
+static int look_end(struct overlay *ov, struct end *e)
+{
+	FOUND(f);
+	int r;
+
+	e->node = node_unref(ov, e->node);
+	r = look_node(ov, e->dir, e->name, &f, &e->node);
+	if (r < 0)
+		return r;
+	e->upper_whiteout = f.upper_whiteout;
+	e->n_links = f.exists ? f.stx.stx_nlink : 0;
+	(void) strcpy(e->index_name, f.index_name);
+	return 0;
+}
+
+/* Where an object physically is in the upper, and what is below. With the names held. */
+static int examine_end(struct overlay *ov, struct end *e)
+{
+	struct statx stx;
+	int r = look_end(ov, e);
+
+	if (r == 0)
+		r = dirfd_get(ov, e->dir, LAYER_UPPER, &e->upper.d);
+	if (r == 0)
+		r = look_below(ov, e->dir, e->name, &e->below);
+	if (r < 0)
+		return r;
+	r = io_statx(ov->io, e->upper.d->fd, e->name, STATX_TYPE, &stx);
+	e->in_upper = r == 0 && !e->upper_whiteout;
+	return r == -ENOENT ? 0 : r;
+}
+
+/* Is a directory the other, or somewhere in it? */
+static bool is_within(struct overlay *ov, struct node *dir, const struct node *other)
+{
+	char name[NAME_BYTES];
+	bool within = dir == other;
+
+	node_ref(dir);
+	while (dir && !within) {
+		struct node *up = node_parent(ov, dir, name);
+
+		(void) node_unref(ov, dir);
+		dir = up;
+		within = dir == other;
+	}
+	(void) node_unref(ov, dir);
+	return within;
+}
+
+static bool has_lower_parts(struct overlay *ov, struct node *n)
+{
+	SCOPE_LOCK(&node_shard(ov, n)->lock);
+	return n->places && n->places->v[n->places->n - 1].layer != LAYER_UPPER;
+}
+
+/* What rename(2) forbids. 1: there is nothing to do. */
+static int check(struct rename *rn)
+{
+	struct overlay *ov = rn->ov;
+	struct node *from = rn->from.node, *to = rn->to.node;
+
+	if (!from || (!to && rn->flags & RENAME_EXCHANGE))
+		return -ENOENT;
+	if (to && rn->flags & RENAME_NOREPLACE)
+		return -EEXIST;
+	if (to == from)
+		return 1; /* two names of one object, or one name: both stay */
+	if (node_has_flag(ov, from, NODE_FIXED) || (to && node_has_flag(ov, to, NODE_FIXED)))
+		return -EBUSY;
+	if (S_ISDIR(from->type) && is_within(ov, rn->to.dir, from))
+		return -EINVAL;
+	if (rn->flags & RENAME_EXCHANGE)
+		return S_ISDIR(to->type) && is_within(ov, rn->from.dir, to) ? -EINVAL : 0;
+	if (to && S_ISDIR(to->type)) {
+		int r;
+
+		if (!S_ISDIR(from->type))
+			return -EISDIR;
+		if (is_within(ov, rn->from.dir, to))
+			return -ENOTEMPTY;
+		r = listing_is_empty(ov, to);
+		return r < 0 ? r : r == 1 ? 0 : -ENOTEMPTY;
+	}
+	return to && S_ISDIR(from->type) ? -ENOTDIR : 0;
+}
+
+static int copy_up_all(struct rename *rn)
+{
+	struct overlay *ov = rn->ov;
+	struct node *to = rn->to.node;
+	bool counted = to && !S_ISDIR(to->type) && rn->to.n_links > 1 && ov->index_fd >= 0;
+	int r;
+
+	if (ov->no_redirect && (has_lower_parts(ov, rn->from.node) || (rn->flags & RENAME_EXCHANGE && has_lower_parts(ov, to))))
+		return -EXDEV;
+	r = create_check_dir(ov, rn->who, rn->from.dir);
+	if (r == 0)
+		r = create_check_dir(ov, rn->who, rn->to.dir);
+	if (r == 0)
+		r = copyup(ov, rn->who, rn->from.node, COPYUP_ALL);
+	/* What changes places moves too; what is replaced but has other names is counted from now on. */
+	if (r == 0 && (rn->flags & RENAME_EXCHANGE || counted))
+		r = copyup(ov, rn->who, to, COPYUP_ALL);
+	return r;
+}
+
+/* redirects */
+
+/* Prepends "/component" to a path that is built from its end. */
+static int prepend(char **at, const char *start, const char *component)
+{
+	size_t len = strlen(component);
+
+	if ((size_t) (*at - start) < len + 1)
+		return -EXDEV;
+	*at -= len;
+	memcpy(*at, component, len);
+	if (component[0] != '/')
+		*--*at = '/';
+	return 0;
+}
+
+/*
+ * The path of a directory as a layer's own names have it; layer LAYER_UPPER: as the topmost layer below the upper that
+ * has it. Into buf, at its end.
+ */
+static int lower_path(struct overlay *ov, struct node *n, uint16_t layer, char buf[static META_PATH_MAX], char **ret)
+{
+	struct node *at = n;
+	int r = 0;
+
+	*ret = buf + META_PATH_MAX - 1;
+	**ret = '\0';
+	node_ref(at);
+	while (at != ov->root && r == 0) {
+		char name[NAME_BYTES], own[META_PATH_MAX] = "";
+		struct node *up = node_parent(ov, at, name);
+
+		{
+			SCOPE_LOCK(&node_shard(ov, at)->lock);
+			for (uint16_t i = 0; i < at->places->n; i++) {
+				const struct place *p = &at->places->v[i];
+
+				if (layer == LAYER_UPPER ? p->layer == LAYER_UPPER : p->layer != layer)
+					continue;
+				if (p->path)
+					(void) strcpy(own, p->path);
+				break;
+			}
+		}
+		r = up ? prepend(ret, buf, own[0] ? own : name) : -EXDEV;
+		(void) node_unref(ov, at);
+		at = up;
+		if (own[0] == '/')
+			break;
+	}
+	(void) node_unref(ov, at);
+	return r;
+}
+
+/* The new paths of a directory's places, by which its parts below stay reachable under another name. */
+struct paths {
+	size_t n;
+	char *v[MAX_LAYERS];
+	uint16_t layers[MAX_LAYERS];
+};
+
+static void paths_done(struct paths *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		free(p->v[i]);
+}
+
+static int new_paths(struct overlay *ov, const struct end *e, bool same_dir, struct paths *ret)
+{
+	int r = 0;
+
+	{
+		SCOPE_LOCK(&node_shard(ov, e->node)->lock);
+		for (uint16_t i = 0; i < e->node->places->n; i++) {
+			const struct place *p = &e->node->places->v[i];
+
+			if (p->layer == LAYER_UPPER)
+				continue;
+			ret->layers[ret->n] = p->layer;
+			ret->v[ret->n++] = p->path ? strdup(p->path) : NULL;
+		}
+	}
+	for (size_t i = 0; i < ret->n && r == 0; i++) {
+		char buf[META_PATH_MAX], *path, *own = ret->v[i];
+
+		if (own && (own[0] == '/' || same_dir))
+			continue;
+		if (same_dir) {
+			ret->v[i] = strdup(e->name);
+		} else {
+			r = lower_path(ov, e->dir, ret->layers[i], buf, &path);
+			if (r == 0 && asprintf(&ret->v[i], "%s/%s", path, own ? own : e->name) < 0)
+				ret->v[i] = NULL;
+			free(own);
+		}
+		if (r == 0 && !ret->v[i])
+			r = -ENOMEM;
+	}
+	return r;
+}
+
+/* Writes the redirect of a directory that is about to move, or its opacity; fills the paths that it has afterwards. */
+static int prepare_dir(struct rename *rn, struct end *e, const struct end *goal, struct paths *paths)
+{
+	struct overlay *ov = rn->ov;
+	bool same_dir = e->dir == goal->dir;
+	char buf[META_PATH_MAX], text[META_PATH_MAX + NAME_BYTES], *path, own[META_PATH_MAX] = "";
+	int r;
+
+	paths->n = 0;
+	if (!S_ISDIR(e->node->type))
+		return 0;
+	if (!has_lower_parts(ov, e->node))
+		return goal->below || goal->in_upper || goal->upper_whiteout
+			       ? meta_set(&ov->meta, e->upper.d->fd, e->name, META_OPAQUE, "y", 1) : 0;
+	r = new_paths(ov, e, same_dir, paths);
+	if (r < 0)
+		return r;
+	{
+		SCOPE_LOCK(&node_shard(ov, e->node)->lock);
+		const struct place *p = &e->node->places->v[1]; /* the topmost part below */
+
+		if (p->path)
+			(void) strcpy(own, p->path);
+	}
+	if (own[0] == '/' || same_dir) {
+		(void) snprintf(text, sizeof(text), "%s", own[0] ? own : e->name);
+	} else {
+		r = lower_path(ov, e->dir, LAYER_UPPER, buf, &path);
+		if (r < 0)
+			return r;
+		(void) snprintf(text, sizeof(text), "%s/%s", path, own[0] ? own : e->name);
+	}
+	if (strlen(text) > META_REDIRECT_MAX)
+		return -EXDEV;
+	return meta_set(&ov->meta, e->upper.d->fd, e->name, META_REDIRECT, text, strlen(text));
+}
+
+static void install_paths(struct overlay *ov, struct node *n, struct paths *paths)
+{
+	SCOPE_LOCK(&node_shard(ov, n)->lock);
+	for (size_t i = 0; i < paths->n; i++) {
+		for (uint16_t j = 0; j < n->places->n; j++) {
+			struct place *p = &n->places->v[j];
+
+			if (p->layer != paths->layers[i])
+				continue;
+			free(p->path);
+			p->path = steal_ptr(paths->v[i]);
+		}
+	}
+	n->seq++;
+}
+
+/* the rename itself */
+
+/* An indexed object may be seen under a name that only a lower has: give it that name in the upper, to be moved. */
+static int link_from_index(struct overlay *ov, struct end *e)
+{
+	struct statx stx;
+	int r;
+
+	if (!e->node || e->in_upper || !e->index_name[0])
+		return 0;
+	r = io_statx(ov->io, ov->index_fd, e->index_name, STATX_NLINK, &stx);
+	if (r == 0)
+		r = attr_set_links(ov, ov->index_fd, e->index_name, e->n_links, stx.stx_nlink + 1);
+	if (r == 0)
+		r = io_link(ov->io, ov->index_fd, e->index_name, e->upper.d->fd, e->name);
+	e->in_upper = r == 0;
+	return r;
+}
+
+static int copy_dir_attrs(struct overlay *ov, const struct end *e, const char *temp)
+{
+	struct statx stx;
+	int r = io_statx(ov->io, e->upper.d->fd, e->name, STATX_BASIC_STATS, &stx);
+
+	if (r == 0)
+		r = io_chown(ov->io, ov->work_fd, temp, stx.stx_uid, stx.stx_gid);
+	return r < 0 ? r : io_chmod(ov->io, ov->work_fd, temp, stx.stx_mode & 07777);
+}
+
+/* The directory that will be replaced holds whiteouts: an opaque one without takes its place, which shows the same. */
+static int empty_target(struct overlay *ov, struct end *e)
+{
+	char temp[TEMP_BYTES];
+	int r;
+
+	temp_name(ov, temp);
+	r = io_mkdir(ov->io, ov->work_fd, temp, 0700, NULL);
+	if (r < 0)
+		return r;
+	r = copy_dir_attrs(ov, e, temp);
+	if (r == 0)
+		r = meta_set(&ov->meta, ov->work_fd, temp, META_OPAQUE, "y", 1);
+	if (r == 0)
+		r = io_rename(ov->io, ov->work_fd, temp, e->upper.d->fd, e->name, RENAME_EXCHANGE);
+	if (r == 0)
+		(void) work_remove_dir(ov, temp);
+	else
+		(void) io_unlink(ov->io, ov->work_fd, temp, AT_REMOVEDIR);
+	return r;
+}
+
+static int move(struct rename *rn)
+{
+	struct overlay *ov = rn->ov;
+	int from = rn->from.upper.d->fd, to = rn->to.upper.d->fd, r;
+	unsigned int whiteout = rn->from.below ? RENAME_WHITEOUT : 0;
+
+	if (rn->flags & RENAME_EXCHANGE)
+		return io_rename(ov->io, from, rn->from.name, to, rn->to.name, RENAME_EXCHANGE);
+	if (S_ISDIR(rn->from.node->type) && rn->to.upper_whiteout) {
+		r = io_rename(ov->io, from, rn->from.name, to, rn->to.name, RENAME_EXCHANGE);
+		if (r == 0 && !whiteout)
+			(void) io_unlink(ov->io, from, rn->from.name, 0); /* a whiteout of nothing is harmless */
+		return r;
+	}
+	r = io_rename(ov->io, from, rn->from.name, to, rn->to.name, whiteout);
+	if ((r == -ENOTEMPTY || r == -EEXIST) && rn->to.node && S_ISDIR(rn->to.node->type)) {
+		r = empty_target(ov, &rn->to);
+		if (r == 0)
+			r = io_rename(ov->io, from, rn->from.name, to, rn->to.name, whiteout);
+	}
+	return r == -EINVAL && whiteout ? -EXDEV : r; /* a file system without RENAME_WHITEOUT */
+}
+
+/* What was replaced has one name less. */
+static int count_down_target(struct rename *rn)
+{
+	struct overlay *ov = rn->ov;
+	struct statx stx;
+	int r;
+
+	if (!rn->to.node || rn->flags & RENAME_EXCHANGE || !rn->to.index_name[0] || rn->to.in_upper)
+		return 0;
+	r = io_statx(ov->io, ov->index_fd, rn->to.index_name, STATX_NLINK, &stx);
+	return r < 0 ? r : attr_set_links(ov, ov->index_fd, rn->to.index_name, rn->to.n_links - 1, stx.stx_nlink);
+}
+
+static int settle(struct rename *rn, struct paths *from_paths, struct paths *to_paths)
+{
+	struct overlay *ov = rn->ov;
+	struct end *from = &rn->from, *to = &rn->to;
+	int r;
+
+	if (from_paths->n)
+		install_paths(ov, from->node, from_paths);
+	if (to_paths->n)
+		install_paths(ov, to->node, to_paths);
+	if (rn->flags & RENAME_EXCHANGE) {
+		r = node_move_name(ov, to->node, to->dir, to->name, from->dir, from->name);
+		if (r < 0)
+			return r;
+	} else if (to->node) {
+		bool dead = S_ISDIR(to->node->type) || to->n_links <= 1;
+
+		node_drop_name(ov, to->node, to->dir, to->name, steal_fd(&rn->kept_fd), dead);
+	}
+	return node_move_name(ov, from->node, from->dir, from->name, to->dir, to->name);
+}
+
+static int note_impure(struct overlay *ov, struct node *n, const struct end *goal)
+{
+	{
+		SCOPE_LOCK(&node_shard(ov, n)->lock);
+		if (!(n->ext && n->ext->record.has & META_RECORD_INO) && !(n->places && n->places->n > 1))
+			return 0;
+	}
+	return mark_impure(ov, goal->dir, goal->upper.d->fd);
+}
+
+/* With everything copied up and the names held. */
+static int rename_held(struct rename *rn)
+{
+	struct overlay *ov = rn->ov;
+	_cleanup_(paths_done) struct paths from_paths = { .n = 0 }, to_paths = { .n = 0 };
+	bool exchange = rn->flags & RENAME_EXCHANGE;
+	int r;
+
+	if (rn->to.node && !exchange) {
+		SPOT(s);
+
+		(void) spot_open(ov, rn->to.node, O_PATH, &s, &rn->kept_fd); /* see keep() in remove.c */
+	}
+	r = link_from_index(ov, &rn->from);
+	if (r == 0 && exchange)
+		r = link_from_index(ov, &rn->to);
+	if (r == 0)
+		r = note_impure(ov, rn->from.node, &rn->to);
+	if (r == 0 && exchange)
+		r = note_impure(ov, rn->to.node, &rn->from);
+	if (r == 0)
+		r = count_down_target(rn);
+	if (r == 0)
+		r = prepare_dir(rn, &rn->from, &rn->to, &from_paths);
+	if (r == 0 && exchange)
+		r = prepare_dir(rn, &rn->to, &rn->from, &to_paths);
+	if (r == 0)
+		r = move(rn);
+	return r < 0 ? r : settle(rn, &from_paths, &to_paths);
+}
+
+/* -EAGAIN: things changed between looking and holding. */
+static int try_rename(struct rename *rn)
+{
+	struct overlay *ov = rn->ov;
+	struct node *from, *to;
+	LEASE_SET(names);
+	int r = look_end(ov, &rn->from);
+
+	if (r == 0)
+		r = look_end(ov, &rn->to);
+	if (r == 0)
+		r = check(rn);
+	if (r != 0)
+		return r;
+	r = copy_up_all(rn);
+	if (r < 0)
+		return r;
+	from = rn->from.node;
+	to = rn->to.node;
+	lease_take_names(ov, rn->from.dir, rn->to.dir, to && S_ISDIR(to->type) ? to : NULL, &names);
+	r = examine_end(ov, &rn->from);
+	if (r == 0)
+		r = examine_end(ov, &rn->to);
+	if (r < 0)
+		return r;
+	if (rn->from.node != from || rn->to.node != to || !node_is_upper(ov, from))
+		return -EAGAIN;
+	r = check(rn);
+	return r != 0 ? r : rename_held(rn);
+}
+
+int overlay_rename(struct overlay *ov, const struct actor *who, struct node *dir, const char *name, struct node *new_dir,
+		   const char *new_name, unsigned int flags)
+{
+	int r;
+
+	if (flags & ~(unsigned int) (RENAME_NOREPLACE | RENAME_EXCHANGE) || flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
+		return -EINVAL;
+	r = look_check_name(name);
+	if (r == 0)
+		r = look_check_name(new_name);
+	if (r == 0 && !(S_ISDIR(dir->type) && S_ISDIR(new_dir->type)))
+		r = -ENOTDIR;
+	if (r == 0 && !ov->writable)
+		r = -EROFS;
+	for (int tries = 0; r == 0 && tries < MAX_TRIES; tries++) {
+		_cleanup_(rename_done) struct rename rn = {
+			.ov = ov, .who = who, .flags = flags, .kept_fd = -EBADF,
+			.from = { .dir = dir, .name = name, .upper.ov = ov },
+			.to = { .dir = new_dir, .name = new_name, .upper.ov = ov },
+		};
+
+		r = try_rename(&rn);
+		if (r == -EAGAIN) {
+			r = 0;
+			continue;
+		}
+		return r < 0 ? r : 0;
+	}
+	return r < 0 ? r : -EBUSY;
+}

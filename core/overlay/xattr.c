@@ -1,0 +1,156 @@
+/*
+ * Extended attributes. Those of the on-disk format are out of reach: a program that uses their names gets escaped ones, so that a
+ * view within a view works.
+ */
+
+#include "overlay/tree.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/xattr.h>
+
+#include "overlay/acl.h"
+#include "overlay/copyup.h"
+#include "overlay/spot.h"
+
+#define LIST_MAX (64u << 10) /* XATTR_LIST_MAX */
+#define STORED_NAME_BYTES 300
+
+ssize_t overlay_getxattr(struct overlay *ov, const struct actor *who, struct node *n, const char *attr, void *buf, size_t size)
+{
+	char stored[STORED_NAME_BYTES];
+	struct statx stx;
+	SPOT(s);
+	int r;
+
+	if (node_has_flag(ov, n, NODE_FIXED))
+		return -ENODATA; /* what is masked must not be asked: it may be our own mount */
+	r = meta_escape(&ov->meta, attr, stored, sizeof(stored));
+	if (r == 0)
+		r = spot_stat(ov, n, &s, &stx);
+	return r < 0 ? r : io_getxattr(ov->io, s.fd, s.name, stored, buf, size);
+}
+
+/* Leaves what programs may see. Returns the length. */
+static size_t filter(const struct meta *m, char *list, size_t len)
+{
+	char *out = list;
+
+	for (char *p = list, *next; p < list + len; p = next) {
+		const char *shown;
+
+		next = p + strlen(p) + 1;
+		shown = meta_unescape(m, p);
+		if (shown) {
+			size_t n = strlen(shown) + 1;
+
+			memmove(out, shown, n);
+			out += n;
+		}
+	}
+	return (size_t) (out - list);
+}
+
+ssize_t overlay_listxattr(struct overlay *ov, const struct actor *who, struct node *n, char *buf, size_t size)
+{
+	_cleanup_free_ char *list = NULL;
+	struct statx stx;
+	size_t len;
+	ssize_t got;
+	SPOT(s);
+	int r;
+
+	if (node_has_flag(ov, n, NODE_FIXED))
+		return 0;
+	r = spot_stat(ov, n, &s, &stx);
+	if (r < 0)
+		return r;
+	got = io_listxattr(ov->io, s.fd, s.name, NULL, 0);
+	if (got <= 0)
+		return got;
+	list = malloc(LIST_MAX);
+	if (!list)
+		return -ENOMEM;
+	got = io_listxattr(ov->io, s.fd, s.name, list, LIST_MAX);
+	if (got < 0)
+		return got;
+	len = filter(&ov->meta, list, (size_t) got);
+	if (size == 0)
+		return (ssize_t) len;
+	if (len > size)
+		return -ERANGE;
+	memcpy(buf, list, len);
+	return (ssize_t) len;
+}
+
+/* Whether the object has the attribute: 1, 0. Asked first, so that what must fail copies nothing up. */
+static int has_attr(struct overlay *ov, struct node *n, const char *stored)
+{
+	struct statx stx;
+	SPOT(s);
+	int r = spot_stat(ov, n, &s, &stx);
+	ssize_t got;
+
+	if (r < 0)
+		return r;
+	got = io_getxattr(ov->io, s.fd, s.name, stored, NULL, 0);
+	return got >= 0 ? 1 : got == -ENODATA ? 0 : (int) got;
+}
+
+static int change(struct overlay *ov, const struct actor *who, struct node *n, const struct io_op *what, bool kill_sgid)
+{
+	struct io_op op = *what;
+	struct statx stx;
+	SPOT(s);
+	int r = copyup(ov, who, n, COPYUP_ALL);
+
+	if (r == 0)
+		r = spot_stat(ov, n, &s, &stx);
+	if (r < 0)
+		return r;
+	op.fd = s.fd;
+	op.name = s.name;
+	r = (int) io_one(ov->io, op);
+	if (r == 0 && strcmp(op.name2, ACL_DEFAULT) == 0)
+		node_set_flag(ov, n, NODE_ACL_KNOWN, false);
+	if (r == 0 && kill_sgid && stx.stx_mode & S_ISGID) {
+		r = io_statx(ov->io, s.fd, s.name, STATX_MODE, &stx); /* the ACL has changed it */
+		if (r == 0)
+			r = io_chmod(ov->io, s.fd, s.name, stx.stx_mode & 07777 & ~(mode_t) S_ISGID);
+	}
+	return r;
+}
+
+int overlay_setxattr(struct overlay *ov, const struct actor *who, struct node *n, const char *attr, const void *value,
+		     size_t size, int flags, bool kill_sgid)
+{
+	char stored[STORED_NAME_BYTES];
+	int r = meta_escape(&ov->meta, attr, stored, sizeof(stored));
+
+	if (r == 0 && !ov->writable)
+		r = -EROFS;
+	if (r == 0 && flags & (XATTR_CREATE | XATTR_REPLACE)) {
+		r = has_attr(ov, n, stored);
+		if (r >= 0)
+			r = r ? (flags & XATTR_CREATE ? -EEXIST : 0) : (flags & XATTR_REPLACE ? -ENODATA : 0);
+	}
+	if (r < 0)
+		return r;
+	return change(ov, who, n, &(struct io_op) {
+		.kind = IO_SETXATTR, .name2 = stored, .cbuf = value, .len = size, .flags = (uint32_t) flags,
+	}, kill_sgid);
+}
+
+int overlay_removexattr(struct overlay *ov, const struct actor *who, struct node *n, const char *attr)
+{
+	char stored[STORED_NAME_BYTES];
+	int r = meta_escape(&ov->meta, attr, stored, sizeof(stored));
+
+	if (r == 0 && !ov->writable)
+		r = -EROFS;
+	if (r == 0)
+		r = has_attr(ov, n, stored);
+	if (r <= 0)
+		return r < 0 ? r : -ENODATA;
+	return change(ov, who, n, &(struct io_op) { .kind = IO_REMOVEXATTR, .name2 = stored }, false);
+}
