@@ -30,7 +30,8 @@
 
 #define COPY_CHUNK (8u << 20)
 #define BUFFER_SIZE (1u << 20)
-#define LIST_MAX (64u << 10) /* XATTR_LIST_MAX */
+#define LIST_MAX (64u << 10) /* XATTR_LIST_MAX, and XATTR_SIZE_MAX */
+#define FIRST_VALUE 512u
 
 void temp_name(struct overlay *ov, char buf[static TEMP_BYTES])
 {
@@ -204,26 +205,28 @@ static bool may_be_lost(const char *attr, int error)
 	return error == -EOPNOTSUPP || ((error == -EPERM || error == -EACCES) && strncmp(attr, "user.", 5) != 0);
 }
 
-static int copy_xattr(struct copy *c, const char *attr, char **value, size_t *size)
+/* A value of any length, in a buffer that grows and is used again for the next. */
+static ssize_t read_xattr(struct copy *c, const char *attr, char **value, size_t *size)
 {
-	struct io_engine *io = c->ov->io;
-	ssize_t n = io_getxattr(io, c->from.fd, c->from.name, attr, *value, *size);
-	int r;
-
-	if (n == -ERANGE) {
+	for (;;) {
+		ssize_t n = *size ? io_getxattr(c->ov->io, c->from.fd, c->from.name, attr, *value, *size) : -ERANGE;
 		char *bigger;
 
-		n = io_getxattr(io, c->from.fd, c->from.name, attr, NULL, 0);
-		if (n < 0)
-			return (int) n;
-		bigger = realloc(*value, (size_t) n);
+		if (n != -ERANGE || *size >= LIST_MAX)
+			return n;
+		bigger = realloc(*value, *size ? LIST_MAX : FIRST_VALUE);
 		if (!bigger)
 			return -ENOMEM;
 		*value = bigger;
-		*size = (size_t) n;
-		n = io_getxattr(io, c->from.fd, c->from.name, attr, *value, *size);
+		*size = *size ? LIST_MAX : FIRST_VALUE;
 	}
-	r = n < 0 ? (int) n : io_setxattr(io, c->ov->work_fd, c->temp, attr, *value, (size_t) n, 0);
+}
+
+static int copy_xattr(struct copy *c, const char *attr, char **value, size_t *size)
+{
+	ssize_t n = read_xattr(c, attr, value, size);
+	int r = n < 0 ? (int) n : io_setxattr(c->ov->io, c->ov->work_fd, c->temp, attr, *value, (size_t) n, 0);
+
 	return r < 0 && may_be_lost(attr, r) ? 0 : r;
 }
 

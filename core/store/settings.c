@@ -1,0 +1,361 @@
+/*
+ * sandbox.json.
+ *
+ *   {
+ *     "version": 1,
+ *     "name": "sandbox",
+ *     "created": "2024-05-01T12:00:00Z",
+ *     "lowers": ["/"],
+ *     "upper": null, "work": null,             the sandbox's own
+ *     "mount_point": "/sandbox",
+ *     "pid": 4711,                             0: unmounted in order
+ *     "options": "--threads 4",
+ *     "ephemeral": false
+ *   }
+ *
+ * Paths are bytes, JSON strings are Unicode: a path that is not UTF-8 is written as {"bytes": "2f6d6e74ff"}, in hexadecimal.
+ * The file is replaced by rename, and synced before, so that a reader finds the old one or the new one, also after a crash.
+ */
+
+#include "store/settings.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/fd.h"
+#include "io/io.h"
+
+#define FILE_NAME "sandbox.json"
+#define TEMP_NAME ".sandbox.json.new"
+#define SIZE_MAX_BYTES (1024 * 1024)
+#define VERSION 1
+
+static inline void json_drop(json_t **j)
+{
+	json_decref(*j);
+}
+#define _cleanup_json_ _cleanup_(json_drop)
+
+static inline void settings_donep(struct sandbox_settings *s)
+{
+	settings_done(s);
+}
+
+void settings_done(struct sandbox_settings *s)
+{
+	for (size_t i = 0; i < s->n_lowers; i++)
+		free(s->lowers[i]);
+	free(s->lowers);
+	free(s->upper);
+	free(s->work);
+	free(s->mount_point);
+	free(s->options);
+	*s = (struct sandbox_settings) { 0 };
+}
+
+int settings_set_lowers(struct sandbox_settings *s, char *const *lowers, size_t n)
+{
+	struct sandbox_settings copy = { .lowers = calloc(n + 1, sizeof(char *)) };
+
+	if (!copy.lowers)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		copy.lowers[i] = strdup(lowers[i]);
+		if (!copy.lowers[i]) {
+			settings_done(&copy);
+			return -ENOMEM;
+		}
+		copy.n_lowers++;
+	}
+	for (size_t i = 0; i < s->n_lowers; i++)
+		free(s->lowers[i]);
+	free(s->lowers);
+	s->lowers = copy.lowers;
+	s->n_lowers = n;
+	return 0;
+}
+
+static _printf_(2, 3) int fault(struct sandbox_fault *f, const char *format, ...)
+{
+	va_list ap;
+
+	if (f) {
+		*f = (struct sandbox_fault) { 0 };
+		va_start(ap, format);
+		(void) vsnprintf(f->text, sizeof(f->text), format, ap);
+		va_end(ap);
+	}
+	return -EBADMSG;
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static char *bytes_from_hex(const char *hex)
+{
+	size_t len = strlen(hex);
+	_cleanup_free_ char *out = malloc(len / 2 + 1);
+
+	if (!out || len % 2)
+		return NULL;
+	for (size_t i = 0; i < len; i += 2) {
+		int high = hex_digit(hex[i]), low = hex_digit(hex[i + 1]);
+
+		if (high < 0 || low < 0 || (high == 0 && low == 0))
+			return NULL;
+		out[i / 2] = (char) (high << 4 | low);
+	}
+	out[len / 2] = '\0';
+	return steal_ptr(out);
+}
+
+static json_t *bytes_to_json(const char *s)
+{
+	json_t *j = s ? json_string(s) : json_null();
+	_cleanup_free_ char *hex = NULL;
+
+	if (j)
+		return j; /* it was UTF-8 */
+	hex = malloc(strlen(s) * 2 + 1);
+	if (!hex)
+		return NULL;
+	hex[0] = '\0';
+	for (size_t i = 0; s[i]; i++)
+		(void) snprintf(hex + 2 * i, 3, "%02x", (unsigned char) s[i]);
+	return json_pack("{s:s}", "bytes", hex);
+}
+
+/* NULL stays NULL. */
+static int bytes_from_json(const json_t *j, const char *key, char **ret, struct sandbox_fault *f)
+{
+	const char *hex;
+
+	*ret = NULL;
+	if (!j || json_is_null(j))
+		return 0;
+	if (json_is_string(j)) {
+		*ret = strdup(json_string_value(j));
+		return *ret ? 0 : -ENOMEM;
+	}
+	hex = json_string_value(json_object_get(j, "bytes"));
+	if (hex)
+		*ret = bytes_from_hex(hex);
+	return *ret ? 0 : fault(f, "\"%s\" is neither text nor null", key);
+}
+
+static int path_from_json(const json_t *root, const char *key, char **ret, struct sandbox_fault *f)
+{
+	int r = bytes_from_json(json_object_get(root, key), key, ret, f);
+
+	if (r == 0 && *ret && (*ret)[0] != '/')
+		return fault(f, "\"%s\" is not an absolute path", key);
+	return r;
+}
+
+static int time_from_json(const json_t *root, int64_t *ret, struct sandbox_fault *f)
+{
+	const char *text = json_string_value(json_object_get(root, "created"));
+	struct tm tm = { 0 };
+	const char *end = text ? strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm) : NULL;
+
+	if (!end || *end)
+		return fault(f, "\"created\" is not a time like 2024-05-01T12:00:00Z");
+	*ret = (int64_t) timegm(&tm);
+	return 0;
+}
+
+static int lowers_from_json(const json_t *root, struct sandbox_settings *s, struct sandbox_fault *f)
+{
+	const json_t *list = json_object_get(root, "lowers");
+	size_t n = json_array_size(list);
+	int r;
+
+	if (!json_is_array(list))
+		return fault(f, "\"lowers\" is not a list");
+	s->lowers = calloc(n + 1, sizeof(char *));
+	if (!s->lowers)
+		return -ENOMEM;
+	for (; s->n_lowers < n; s->n_lowers++) {
+		char **to = &s->lowers[s->n_lowers];
+
+		r = bytes_from_json(json_array_get(list, s->n_lowers), "lowers", to, f);
+		if (r < 0)
+			return r;
+		if (!*to || (*to)[0] != '/') {
+			free(*to);
+			return fault(f, "\"lowers\" has something that is not an absolute path");
+		}
+	}
+	return 0;
+}
+
+static int settings_from_json(const json_t *root, struct sandbox_settings *s, struct sandbox_fault *f)
+{
+	const json_t *version = json_object_get(root, "version"), *pid = json_object_get(root, "pid");
+	int r;
+
+	if (!json_is_object(root))
+		return fault(f, "not an object");
+	if (!json_is_integer(version) || json_integer_value(version) < 1)
+		return fault(f, "\"version\" is missing");
+	if (json_integer_value(version) > VERSION)
+		return fault(f, "version %lld was written by a newer osfuse", (long long) json_integer_value(version));
+	if (!json_is_integer(pid) || json_integer_value(pid) < 0 || json_integer_value(pid) > INT32_MAX)
+		return fault(f, "\"pid\" is not a process id");
+	s->pid = (pid_t) json_integer_value(pid);
+	s->ephemeral = json_is_true(json_object_get(root, "ephemeral"));
+
+	r = time_from_json(root, &s->created_s, f);
+	if (r == 0)
+		r = lowers_from_json(root, s, f);
+	if (r == 0)
+		r = path_from_json(root, "upper", &s->upper, f);
+	if (r == 0)
+		r = path_from_json(root, "work", &s->work, f);
+	if (r == 0)
+		r = path_from_json(root, "mount_point", &s->mount_point, f);
+	if (r == 0)
+		r = bytes_from_json(json_object_get(root, "options"), "options", &s->options, f);
+	return r;
+}
+
+/* 1 with the whole file, 0 there is none */
+static int read_file(struct io_engine *io, int dir, char **ret, size_t *ret_len, struct sandbox_fault *f)
+{
+	_cleanup_free_ char *buf = NULL;
+	_cleanup_close_ int fd = -EBADF;
+	size_t len = 0;
+	struct statx stx;
+	int r;
+
+	fd = io_open(io, dir, FILE_NAME, O_RDONLY | O_NONBLOCK, 0, NULL);
+	if (fd == -ENOENT)
+		return 0;
+	if (fd < 0)
+		return fd;
+	r = io_statx(io, fd, NULL, STATX_TYPE | STATX_SIZE, &stx);
+	if (r < 0)
+		return r;
+	if (!S_ISREG(stx.stx_mode) || stx.stx_size > SIZE_MAX_BYTES)
+		return fault(f, "not a regular file of reasonable size");
+	buf = malloc(stx.stx_size + 1);
+	if (!buf)
+		return -ENOMEM;
+	while (len < stx.stx_size) {
+		ssize_t n = io_read(io, fd, buf + len, stx.stx_size - len, len);
+
+		if (n < 0)
+			return (int) n;
+		if (n == 0)
+			break;
+		len += (size_t) n;
+	}
+	*ret = steal_ptr(buf);
+	*ret_len = len;
+	return 1;
+}
+
+int settings_load(struct io_engine *io, int fd, struct sandbox_settings *s, struct sandbox_fault *ret_fault)
+{
+	_cleanup_(settings_donep) struct sandbox_settings fresh = { 0 };
+	_cleanup_free_ char *text = NULL;
+	_cleanup_json_ json_t *root = NULL;
+	json_error_t error;
+	size_t len;
+	int r;
+
+	r = read_file(io, fd, &text, &len, ret_fault);
+	if (r <= 0)
+		return r;
+	root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
+	if (!root) {
+		r = fault(ret_fault, "%s", error.text);
+		if (ret_fault && error.line > 0) {
+			ret_fault->line = (unsigned int) error.line;
+			ret_fault->column = (unsigned int) MAX(error.column, 0);
+		}
+		return r;
+	}
+	r = settings_from_json(root, &fresh, ret_fault);
+	if (r < 0)
+		return r;
+	settings_done(s);
+	*s = fresh;
+	fresh = (struct sandbox_settings) { 0 };
+	return 1;
+}
+
+static json_t *lowers_to_json(const struct sandbox_settings *s)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; list && i < s->n_lowers; i++)
+		if (json_array_append_new(list, bytes_to_json(s->lowers[i])) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	return list;
+}
+
+static char *settings_to_text(const char *name, const struct sandbox_settings *s)
+{
+	_cleanup_json_ json_t *root = NULL;
+	time_t created = (time_t) s->created_s;
+	char when[32];
+	struct tm tm;
+
+	if (!gmtime_r(&created, &tm) || strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+		return NULL;
+	root = json_pack("{s:i, s:o, s:s, s:o, s:o, s:o, s:o, s:I, s:o, s:b}", "version", VERSION, "name", bytes_to_json(name),
+			 "created", when, "lowers", lowers_to_json(s), "upper", bytes_to_json(s->upper), "work",
+			 bytes_to_json(s->work), "mount_point", bytes_to_json(s->mount_point), "pid", (json_int_t) s->pid,
+			 "options", bytes_to_json(s->options), "ephemeral", (int) s->ephemeral);
+	return root ? json_dumps(root, JSON_INDENT(2)) : NULL;
+}
+
+static int write_all(struct io_engine *io, int fd, const char *text, size_t len)
+{
+	for (size_t done = 0; done < len; ) {
+		ssize_t n = io_write(io, fd, text + done, len - done, done);
+
+		if (n < 0)
+			return (int) n;
+		if (n == 0)
+			return -EIO;
+		done += (size_t) n;
+	}
+	return 0;
+}
+
+int settings_save(struct io_engine *io, int fd, const char *name, const struct sandbox_settings *s)
+{
+	_cleanup_free_ char *text = settings_to_text(name, s);
+	_cleanup_close_ int file = -EBADF;
+	int r;
+
+	if (!text)
+		return -ENOMEM;
+	(void) io_unlink(io, fd, TEMP_NAME, 0); /* left by a crash; the open tells if it is still there */
+	file = io_open(io, fd, TEMP_NAME, O_WRONLY | O_CREAT | O_EXCL, 0600, NULL);
+	if (file < 0)
+		return file;
+	r = write_all(io, file, text, strlen(text));
+	if (r == 0)
+		r = io_fsync(io, file, false);
+	if (r == 0)
+		r = io_rename(io, fd, TEMP_NAME, fd, FILE_NAME, 0);
+	if (r < 0) {
+		(void) io_unlink(io, fd, TEMP_NAME, 0); /* the first error is the one to report */
+		return r;
+	}
+	return io_fsync(io, fd, false);
+}
