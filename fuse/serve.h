@@ -1,0 +1,38 @@
+#pragma once
+
+/*
+ * Serves a mounted view: reads requests from the FUSE device, runs them on the overlay, answers.
+ */
+
+#include <stdbool.h>
+
+#include "base/macro.h"
+
+struct overlay;
+struct serve;
+
+/* Zero means default. */
+struct serve_config {
+	int fuse_fd;	    /* of a mounted file system; borrowed until serve_free() */
+	struct overlay *ov; /* borrowed until serve_free() */
+	unsigned int n_workers; /* threads that read requests; 0: one per CPU that we may use */
+	bool debug;		/* a line per request on stderr */
+	/* How long the kernel may answer from its cache. 0: not at all. */
+	unsigned int attr_timeout_ms, entry_timeout_ms, negative_timeout_ms;
+	void (*ready)(void *arg); /* called once, from serve_run(), when the file system answers; may be NULL */
+	void *ready_arg;
+};
+
+int serve_new(const struct serve_config *config, struct serve **ret);
+
+/*
+ * Serves until the file system is unmounted or serve_stop() is called, then ends its threads, finishes what they had
+ * begun and releases all open files. 0, or -EPROTO when the kernel is too old, or what reading or a thread gave. Once per object.
+ */
+int serve_run(struct serve *s);
+
+/* Makes serve_run() return. From any thread, and from a signal handler. */
+void serve_stop(struct serve *s);
+
+struct serve *serve_free(struct serve *s);
+DEFINE_CLEANUP(struct serve *, serve_free)
