@@ -43,6 +43,11 @@ void layer_done(struct layer *l)
 	l->fd = fd_close(l->fd);
 }
 
+bool layer_hides_name(const struct layer *l, const char *name)
+{
+	return l->wh_names && strncmp(name, WH_PREFIX, strlen(WH_PREFIX)) == 0;
+}
+
 /* Absent as such; or because the file system cannot even hold such a name, or ends here. */
 static bool means_absent(int r)
 {
@@ -198,7 +203,7 @@ int layer_look(const struct layer *l, int dirfd, const char *name, unsigned int 
 	int r;
 
 	clear(ret);
-	r = io_statx(l->meta.io, dirfd, name, LAYER_STATX_MASK, &ret->stx);
+	r = layer_hides_name(l, name) ? -ENOENT : io_statx(l->meta.io, dirfd, name, LAYER_STATX_MASK, &ret->stx);
 	if (means_absent(r)) {
 		ret->stx.stx_mode = 0;
 		r = l->wh_names ? has_wh_name(l, dirfd, name) : 0;

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "layer/meta.h"
 
@@ -51,6 +52,9 @@ int layer_look_attrs(const struct layer *l, int dirfd, const char *name, unsigne
 /* A directory given by its descriptor. */
 int layer_look_dir(const struct layer *l, int fd, unsigned int flags, struct lentry *ret);
 
+/* A name that says something of another one in this layer, and is none itself. */
+bool layer_hides_name(const struct layer *l, const char *name);
+
 static inline bool statx_is_whiteout(const struct statx *stx)
 {
 	return S_ISCHR(stx->stx_mode) && stx->stx_rdev_major == 0 && stx->stx_rdev_minor == 0;
@@ -58,7 +62,7 @@ static inline bool statx_is_whiteout(const struct statx *stx)
 
 static inline dev_t statx_dev(const struct statx *stx)
 {
-	return ((dev_t) stx->stx_dev_major << 32) | stx->stx_dev_minor;
+	return makedev(stx->stx_dev_major, stx->stx_dev_minor); /* as stat(2) has it: others give us such numbers */
 }
 
 /* What every statx here asks for. */

@@ -61,6 +61,49 @@ void attr_fix(struct overlay *ov, const struct attr_facts *facts, struct statx *
 		stx->stx_rdev_major = stx->stx_rdev_minor = 0;
 }
 
+static bool same_time(struct statx_timestamp a, struct statx_timestamp b)
+{
+	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
+/* With the shard locked. */
+static struct statx_timestamp shown_ctime(const struct node *n, const struct statx *stx)
+{
+	const struct node_ext *e = n->ext;
+
+	/* mtime too: the clock of file systems is coarse, and a change may bear the copy-up's ctime. */
+	if (e && e->hides_ctime && same_time(e->ctime_left, stx->stx_ctime) && same_time(e->mtime_left, stx->stx_mtime))
+		return e->ctime_shown;
+	return stx->stx_ctime;
+}
+
+int attr_hide_ctime(struct overlay *ov, struct node *n, const struct statx *left, struct statx_timestamp shown)
+{
+	SCOPE_LOCK(&node_shard(ov, n)->lock);
+	struct node_ext *e = node_ext_get(n);
+
+	if (!e)
+		return -ENOMEM;
+	e->hides_ctime = true;
+	e->ctime_left = left->stx_ctime;
+	e->mtime_left = left->stx_mtime;
+	e->ctime_shown = shown;
+	return 0;
+}
+
+void attr_own_ctime(struct overlay *ov, struct node *n)
+{
+	SCOPE_LOCK(&node_shard(ov, n)->lock);
+	if (n->ext)
+		n->ext->hides_ctime = false;
+}
+
+struct statx_timestamp attr_ctime(struct overlay *ov, struct node *n, const struct statx *stx)
+{
+	SCOPE_LOCK(&node_shard(ov, n)->lock);
+	return shown_ctime(n, stx);
+}
+
 static void fix_for(struct overlay *ov, struct node *n, struct statx *stx)
 {
 	char index_name[META_INDEX_NAME_MAX] = "";
@@ -72,6 +115,7 @@ static void fix_for(struct overlay *ov, struct node *n, struct statx *stx)
 		facts.ino = n->ino;
 		facts.n_places = n->places ? n->places->n : 0;
 		facts.masked = n->flags & NODE_FIXED;
+		stx->stx_ctime = shown_ctime(n, stx);
 		if (n->ext) {
 			rec = n->ext->record;
 			if (n->ext->index_name)
@@ -192,6 +236,8 @@ static int set_at_spot(struct overlay *ov, struct node *n, const struct spot *s,
 {
 	int r = 0;
 
+	if (ch->valid)
+		attr_own_ctime(ov, n);
 	if (ch->valid & (ATTR_UID | ATTR_GID))
 		r = set_owner(ov, n, s, ch);
 	if (r == 0 && ch->valid & ATTR_MODE)

@@ -15,5 +15,11 @@ struct attr_facts {
 void attr_fix(struct overlay *ov, const struct attr_facts *facts, struct statx *stx);
 /* What is asked of a node, corrected. */
 int attr_get(struct overlay *ov, struct node *n, struct statx *ret);
+/* A copy-up has left an object in the upper with these times: ctime is shown as it was, until something changes. */
+int attr_hide_ctime(struct overlay *ov, struct node *n, const struct statx *left, struct statx_timestamp shown);
+/* The object is about to change: its ctime is its own again. */
+void attr_own_ctime(struct overlay *ov, struct node *n);
+/* The ctime that is shown, given what the upper has. */
+struct statx_timestamp attr_ctime(struct overlay *ov, struct node *n, const struct statx *stx);
 /* Stores how many links the view shows of an object in the index, beside the n_upper that its inode will have. */
 int attr_set_links(struct overlay *ov, int fd, const char *name, uint32_t n_shown, uint32_t n_upper);

@@ -399,15 +399,19 @@ int mark_impure(struct overlay *ov, struct node *dir, int dirfd)
 	return r;
 }
 
-/* To the directory the copy of an entry is no change: its times stay. Only ctime cannot be put back. */
-static void restore_times(struct overlay *ov, int dirfd, const struct statx *before)
+/* To the directory the copy of an entry is no change: its times stay. */
+static void restore_times(struct overlay *ov, struct node *dir, int dirfd, const struct statx *before)
 {
+	struct statx_timestamp ctime = attr_ctime(ov, dir, before);
+	struct statx after;
 	struct timespec times[2] = {
 		{ before->stx_atime.tv_sec, before->stx_atime.tv_nsec },
 		{ before->stx_mtime.tv_sec, before->stx_mtime.tv_nsec },
 	};
 
-	(void) io_utimens(ov->io, dirfd, NULL, times); /* cosmetic: the copy is made */
+	/* The copy is made: nothing of this may fail it. */
+	if (io_utimens(ov->io, dirfd, NULL, times) == 0 && io_statx(ov->io, dirfd, NULL, STATX_BASIC_STATS, &after) == 0)
+		(void) attr_hide_ctime(ov, dir, &after, ctime);
 }
 
 /*
@@ -474,8 +478,11 @@ static int publish(struct copy *c)
 		r = move_into_place(c, d.d->fd);
 	if (r < 0)
 		return r == -EEXIST ? -ESTALE : r;
-	restore_times(ov, d.d->fd, &before);
-	return commit(c, &stx, -EBADF);
+	restore_times(ov, c->dir, d.d->fd, &before);
+	r = commit(c, &stx, -EBADF);
+	if (r == 0 && io_statx(ov->io, d.d->fd, c->name, STATX_BASIC_STATS, &stx) == 0)
+		(void) attr_hide_ctime(ov, c->node, &stx, c->stx.stx_ctime);
+	return r;
 }
 
 /* A node without a name: the copy has none either, and lives by its descriptor. */

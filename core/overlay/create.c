@@ -129,6 +129,13 @@ static int found_made(struct overlay *ov, int dirfd, const char *name, struct fo
 	return 0;
 }
 
+int create_check_name(struct overlay *ov, const char *name)
+{
+	int r = look_check_name(name);
+
+	return r == 0 && layer_hides_name(&ov->layers[LAYER_UPPER], name) ? -EINVAL : r;
+}
+
 int create_check_dir(struct overlay *ov, const struct actor *who, struct node *dir)
 {
 	if (!S_ISDIR(dir->type))
@@ -171,7 +178,7 @@ static int make(struct overlay *ov, struct node *dir, const char *name, struct m
 {
 	struct node *n;
 	FOUND(f);
-	int r = look_check_name(name);
+	int r = create_check_name(ov, name);
 
 	ret->node = NULL;
 	m->fd = -EBADF;
@@ -359,6 +366,7 @@ static int link_named(struct overlay *ov, struct node *n, struct node *dir, cons
 		r = mark_impure(ov, dir, d.d->fd);
 	if (r == 0)
 		r = link_source(ov, n, &s, d.d->fd, name, f.upper_whiteout);
+	attr_own_ctime(ov, n);
 	return r < 0 ? r : node_add_name(ov, n, dir, name);
 }
 
@@ -366,7 +374,7 @@ int overlay_link(struct overlay *ov, const struct actor *who, struct node *n, st
 		 struct entry *ret)
 {
 	FOUND(f);
-	int r = look_check_name(name);
+	int r = create_check_name(ov, name);
 
 	ret->node = NULL;
 	if (S_ISDIR(n->type))

@@ -4,6 +4,8 @@
 
 #include "overlay/tree.h"
 
+/* A name that can be made. -EINVAL: in an upper of others it would be read as a whiteout. */
+int create_check_name(struct overlay *ov, const char *name);
 /* A directory in which names are to change: alive, and in the upper afterwards. */
 int create_check_dir(struct overlay *ov, const struct actor *who, struct node *dir);
 /* Moves an object from the work directory to where a whiteout is. */

@@ -328,7 +328,7 @@ static int look_own_index(struct overlay *ov, struct node *dir, const char *name
 	return 0;
 }
 
-static int number(struct overlay *ov, struct node *dir, const char *name, struct found *f, const struct statx *lower)
+static int number(struct overlay *ov, struct node *dir, const char *name, struct found *f)
 {
 	if (f->masked) {
 		f->ino = masked_ino(dir, name);
@@ -349,11 +349,11 @@ static int number(struct overlay *ov, struct node *dir, const char *name, struct
 		int r = 0;
 
 		/* A directory descriptor is needed once for a file system; then the number is known without. */
-		if (statx_dev(lower) != ov->layers[1].dev)
+		if (f->dev != ov->layers[1].dev)
 			r = dirfd_get(ov, dir, f->n_places ? f->places[0].layer : f->layer, &d.d);
 		if (r < 0)
 			return r;
-		f->ino = inomap_number(&ov->inomap, ov->io, statx_dev(lower), lower->stx_ino,
+		f->ino = inomap_number(&ov->inomap, ov->io, f->dev, f->real_ino,
 				       d.d ? d.d->fd : ov->layers[1].fd, d.d ? name : NULL);
 	}
 	return 0;
@@ -362,7 +362,6 @@ static int number(struct overlay *ov, struct node *dir, const char *name, struct
 int look(struct overlay *ov, struct node *dir, const char *name, struct found *f)
 {
 	struct search s;
-	struct statx lower;
 	int r;
 
 	s.ov = ov;
@@ -380,15 +379,14 @@ int look(struct overlay *ov, struct node *dir, const char *name, struct found *f
 	if (r < 0 || !f->exists)
 		return r;
 
-	lower = f->stx;
 	if (!S_ISDIR(f->stx.stx_mode) && f->stx.stx_nlink > 1 && ov->index_fd >= 0) {
 		if (f->layer != LAYER_UPPER)
 			r = look_index(ov, dir, name, f);
-		else if (f->record.has & META_RECORD_INO)
+		else if (f->record.has & META_RECORD_INO || !ov->layers[LAYER_UPPER].ours)
 			r = look_own_index(ov, dir, name, f);
 	}
 	if (r == 0)
-		r = number(ov, dir, name, f, &lower);
+		r = number(ov, dir, name, f);
 	if (r < 0)
 		return r;
 	attr_fix(ov, &(struct attr_facts) {
@@ -454,6 +452,7 @@ int overlay_lookup(struct overlay *ov, const struct actor *who, struct node *dir
 	if (r <= 0)
 		return r;
 	ret->stx = f.stx;
+	ret->stx.stx_ctime = attr_ctime(ov, n, &f.stx);
 	node_give(ov, n, ret);
 	return 1;
 }

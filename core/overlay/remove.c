@@ -186,6 +186,7 @@ static void forget_name(struct removal *rm)
 {
 	bool dead = S_ISDIR(rm->node->type) || rm->f.stx.stx_nlink <= 1;
 
+	attr_own_ctime(rm->ov, rm->node);
 	if (dead && rm->f.index_name[0]) {
 		{
 			/* From here on it is reached by the descriptor. */

@@ -419,6 +419,9 @@ static int settle(struct rename *rn, struct paths *from_paths, struct paths *to_
 	struct end *from = &rn->from, *to = &rn->to;
 	int r;
 
+	attr_own_ctime(ov, from->node);
+	if (to->node)
+		attr_own_ctime(ov, to->node);
 	if (from_paths->n)
 		install_paths(ov, from->node, from_paths);
 	if (to_paths->n)
@@ -516,7 +519,7 @@ int overlay_rename(struct overlay *ov, const struct actor *who, struct node *dir
 		return -EINVAL;
 	r = look_check_name(name);
 	if (r == 0)
-		r = look_check_name(new_name);
+		r = create_check_name(ov, new_name);
 	if (r == 0 && !(S_ISDIR(dir->type) && S_ISDIR(new_dir->type)))
 		r = -ENOTDIR;
 	if (r == 0 && !ov->writable)

@@ -63,6 +63,12 @@ struct name {
 struct node_ext {
 	struct meta_record record;
 	char *index_name; /* the object's name in the index directory, by which it is reached */
+	/*
+	 * A copy-up changes the ctime of the object and of its directory, though to the view nothing has changed. While the
+	 * upper still has the times that the copy-up left, the one from before is shown. In memory only.
+	 */
+	bool hides_ctime;
+	struct statx_timestamp ctime_left, mtime_left, ctime_shown;
 };
 
 enum {

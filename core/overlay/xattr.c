@@ -10,6 +10,7 @@
 #include <sys/xattr.h>
 
 #include "overlay/acl.h"
+#include "overlay/attr.h"
 #include "overlay/copyup.h"
 #include "overlay/spot.h"
 
@@ -110,6 +111,7 @@ static int change(struct overlay *ov, const struct actor *who, struct node *n, c
 		return r;
 	op.fd = s.fd;
 	op.name = s.name;
+	attr_own_ctime(ov, n);
 	r = (int) io_one(ov->io, op);
 	if (r == 0 && strcmp(op.name2, ACL_DEFAULT) == 0)
 		node_set_flag(ov, n, NODE_ACL_KNOWN, false);
