@@ -270,7 +270,7 @@ int settings_load(struct io_engine *io, int fd, struct sandbox_settings *s, stru
 	_cleanup_free_ char *text = NULL;
 	_cleanup_json_ json_t *root = NULL;
 	json_error_t error;
-	size_t len;
+	size_t len = 0;
 	int r;
 
 	r = read_file(io, fd, &text, &len, ret_fault);

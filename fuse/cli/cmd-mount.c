@@ -1,0 +1,58 @@
+/* osfuse mount */
+
+#include "fuse/cli/cmd.h"
+#include "fuse/cli/options.h"
+#include "fuse/launch.h"
+#include "fuse/problem.h"
+
+static int run(int argc, char **argv, struct problem *p)
+{
+	struct launch_config c = { 0 };
+	int r = options_mount(argc, argv, &c, p);
+
+	if (r == 0)
+		r = launch(&c, p);
+	else if (r == 1)
+		r = cmd_help(&cmd_mount);
+	launch_config_done(&c);
+	return r;
+}
+
+int cmd_mount_helper(int argc, char **argv, struct problem *p)
+{
+	struct launch_config c = { 0 };
+	int r = options_helper(argc, argv, mount_privileged(), &c, p);
+
+	if (r == 0)
+		r = launch(&c, p);
+	else if (r == 1)
+		r = cmd_help(&cmd_mount);
+	launch_config_done(&c);
+	return r;
+}
+
+const struct command cmd_mount = {
+	.name = "mount",
+	.arguments = "[OPTIONS] MOUNTPOINT",
+	.summary = "mount a view; returns when it is usable",
+	.help = "Shows the lower directories at MOUNTPOINT. Changes go to the upper; the lower stays as it is.\n"
+		"\n"
+		"What is shown\n"
+		"  --lower DIR[:DIR...]  the directories below, topmost first (default: /)\n"
+		"  --read-only           refuse changes\n"
+		"\n"
+		"Where changes go\n"
+		"  --name NAME           the sandbox that keeps them (default: from the mount point)\n"
+		"  --upper DIR           this directory instead\n"
+		"  --work DIR            scratch space on the upper's file system (default: UPPER.osfuse-work)\n"
+		"  --ephemeral           nowhere: they go away with the mount\n"
+		"\n"
+		"How it runs\n"
+		"  -f, --foreground      stay in the foreground\n"
+		"  -d, --debug           print every request; implies -f\n"
+		"  --threads N           how many threads serve (default: one per CPU)\n"
+		"  -o OPT[,OPT...]       options as for mount(8): ro noexec noatime allow_other ...,\n"
+		"                        lowerdir= upperdir= workdir= as for overlayfs\n"
+		"  -h, --help            this text\n",
+	.run = run,
+};

@@ -1,0 +1,219 @@
+/* Who holds a lock: /proc/locks and the beacons of daemons. */
+
+#include "fuse/holder.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "fuse/mountinfo.h"
+#include "fuse/problem.h"
+
+#define HOLDER_PATIENCE_MS 5000
+#define HOLDER_DOUBT_MS 400
+#define BEACON_NAME "osfuse-mount"
+#define BEACON_LINK "/memfd:" BEACON_NAME " (deleted)"
+
+static inline void closedirp(DIR **d)
+{
+	if (*d)
+		(void) closedir(*d);
+}
+
+static void sleep_ms(long ms)
+{
+	(void) nanosleep(&(struct timespec) { .tv_nsec = ms * 1000000 }, NULL); /* a shorter nap does no harm */
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	(void) clock_gettime(CLOCK_MONOTONIC, &ts); /* cannot fail */
+	return (int64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+int beacon_light(dev_t dev, const char *mount_point, int *ret_fd)
+{
+	_cleanup_close_ int fd = memfd_create(BEACON_NAME, MFD_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	if (dprintf(fd, "%u:%u %s", major(dev), minor(dev), mount_point) < 0)
+		return -EIO;
+	*ret_fd = steal_fd(&fd);
+	return 0;
+}
+
+/* "8:1 /mnt/a" */
+static int read_beacon_file(int dir, const char *name, dev_t *ret_dev, char **ret_mount_point)
+{
+	char buf[PATH_MAX + 64];
+	_cleanup_close_ int fd = -EBADF;
+	unsigned int maj, min;
+	struct stat st;
+	int at = 0;
+	ssize_t n;
+
+	fd = openat(dir, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return 0;
+	n = pread(fd, buf, sizeof(buf) - 1, 0);
+	if (n <= 0)
+		return 0;
+	buf[n] = '\0';
+	if (sscanf(buf, "%u:%u %n", &maj, &min, &at) != 2 || buf[at] != '/')
+		return 0;
+	*ret_mount_point = strdup(buf + at);
+	if (!*ret_mount_point)
+		return -ENOMEM;
+	*ret_dev = makedev(maj, min);
+	return 1;
+}
+
+int beacon_read(pid_t pid, dev_t *ret_dev, char **ret_mount_point)
+{
+	_cleanup_(closedirp) DIR *d = NULL;
+	char path[64], target[sizeof(BEACON_LINK) + 1];
+	struct dirent *de;
+
+	(void) snprintf(path, sizeof(path), "/proc/%d/fd", (int) pid);
+	d = opendir(path);
+	if (!d)
+		return 0; /* it ended, or is somebody else's */
+	while ((de = readdir(d))) {
+		ssize_t n = readlinkat(dirfd(d), de->d_name, target, sizeof(target));
+
+		if (n == (ssize_t) strlen(BEACON_LINK) && memcmp(target, BEACON_LINK, (size_t) n) == 0)
+			return read_beacon_file(dirfd(d), de->d_name, ret_dev, ret_mount_point);
+	}
+	return 0;
+}
+
+pid_t beacon_find(dev_t dev)
+{
+	_cleanup_(closedirp) DIR *d = opendir("/proc");
+	struct dirent *de;
+
+	while (d && (de = readdir(d))) {
+		_cleanup_free_ char *mount_point = NULL;
+		pid_t pid;
+		dev_t its;
+
+		if (!isdigit((unsigned char) de->d_name[0]))
+			continue;
+		pid = (pid_t) strtol(de->d_name, NULL, 10);
+		if (beacon_read(pid, &its, &mount_point) == 1 && its == dev)
+			return pid;
+	}
+	return 0;
+}
+
+/* "1: FLOCK  ADVISORY  WRITE 4711 08:01:131075 0 EOF" */
+pid_t holder_find(int fd)
+{
+	FILE *f = fopen("/proc/locks", "re");
+	pid_t found = 0;
+	char line[256];
+	struct stat st;
+
+	if (!f)
+		return 0;
+	if (fstat(fd, &st) < 0)
+		st.st_ino = 0;
+	while (found <= 0 && fgets(line, sizeof(line), f)) {
+		unsigned int maj, min;
+		unsigned long ino;
+		int pid;
+
+		if (sscanf(line, "%*d: FLOCK %*s %*s %d %x:%x:%lu", &pid, &maj, &min, &ino) != 4 || ino != st.st_ino)
+			continue;
+		/* btrfs shows its files another device number than it takes locks on: there the inode has to do. */
+		if (makedev(maj, min) == st.st_dev || major(st.st_dev) == 0)
+			found = pid;
+	}
+	(void) fclose(f); /* only read from */
+	return found > 0 ? found : 0;
+}
+
+enum state {
+	STATE_SERVING,
+	STATE_LEAVING, /* its mount is gone: about to end */
+	STATE_UNKNOWN, /* no beacon: about to mount, just looking (sandbox_in_use()), just ended, or of another user */
+};
+
+static enum state holder_state(pid_t pid, char **ret_mount_point)
+{
+	struct mount_table table;
+	dev_t dev;
+	bool there;
+
+	if (pid == 0 || beacon_read(pid, &dev, ret_mount_point) != 1)
+		return STATE_UNKNOWN;
+	if (mount_table_read(pid, &table) < 0)
+		return STATE_LEAVING;
+	there = mount_table_dev(&table, dev) != NULL;
+	mount_table_done(&table);
+	return there ? STATE_SERVING : STATE_LEAVING;
+}
+
+static int in_use(const char *what, pid_t pid, const char *mount_point, struct problem *p)
+{
+	if (pid == 0)
+		return problem_set(p, -EBUSY, what, "in use by another process");
+	if (!mount_point)
+		return problem_set(p, -EBUSY, what, "in use by process %d", (int) pid);
+	(void) problem_set(p, -EBUSY, what, "in use by process %d (osfuse mount on %s)", (int) pid, mount_point);
+	return problem_hint(p, -EBUSY, "osfuse umount %s", mount_point);
+}
+
+int holder_lock(int fd, const char *what, struct problem *p)
+{
+	const int64_t start = now_ms();
+
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		_cleanup_free_ char *mount_point = NULL;
+		int64_t waited = now_ms() - start;
+		enum state state;
+		pid_t pid;
+
+		if (errno == EINTR)
+			continue;
+		if (errno != EWOULDBLOCK)
+			return problem_errno(p, -errno, what);
+		pid = holder_find(fd);
+		state = holder_state(pid, &mount_point);
+		if (state == STATE_SERVING || waited >= HOLDER_PATIENCE_MS ||
+		    (state == STATE_UNKNOWN && waited >= HOLDER_DOUBT_MS))
+			return in_use(what, pid, mount_point, p);
+		sleep_ms(10);
+	}
+	return 0;
+}
+
+int holder_wait_exit(pid_t pid, int timeout_ms)
+{
+	_cleanup_close_ int fd = (int) syscall(SYS_pidfd_open, pid, 0);
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	int r;
+
+	if (fd < 0)
+		return errno == ESRCH ? 0 : -errno;
+	r = poll(&pfd, 1, timeout_ms);
+	return r < 0 ? -errno : r == 0 ? -ETIMEDOUT : 0;
+}

@@ -1,0 +1,37 @@
+#pragma once
+
+/*
+ * Locks between daemons, and who holds them.
+ *
+ * A daemon holds flock()s on its sandbox and its upper directory. That a lock is taken is certain; by whom is looked up in
+ * /proc, for the message and for a decision: a daemon whose mount is already gone is about to exit, so it is worth
+ * waiting for.
+ *
+ * For this a daemon shows a beacon: an unlinked memory file that holds its mount's device number and mount point. It leaves
+ * nothing behind on disk, and cannot outlive its daemon.
+ */
+
+#include <sys/types.h>
+
+#include "base/macro.h"
+
+struct problem;
+
+/* Lights this process's beacon. The descriptor keeps it burning. */
+int beacon_light(dev_t dev, const char *mount_point, int *ret_fd);
+/* The beacon of another process: 1 read; 0 there is none that we can see. */
+int beacon_read(pid_t pid, dev_t *ret_dev, char **ret_mount_point);
+/* The process that serves a mount; 0: none to be seen. */
+pid_t beacon_find(dev_t dev);
+
+/* Who holds a flock() on the object behind fd; 0: unknown. */
+pid_t holder_find(int fd);
+
+/*
+ * Takes the lock on fd for as long as the descriptor is open, waiting only for daemons on their way out. -EBUSY: in use; p
+ * then says by whom, what being the name of the thing.
+ */
+int holder_lock(int fd, const char *what, struct problem *p);
+
+/* Waits until the process has ended: 0, or -ETIMEDOUT. */
+int holder_wait_exit(pid_t pid, int timeout_ms);

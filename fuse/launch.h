@@ -1,0 +1,49 @@
+#pragma once
+
+/*
+ * From a description of a view to a daemon that serves it: sandbox, layers, overlay, mount, signals, and all of it
+ * taken down again in order.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "fuse/mount.h"
+
+struct problem;
+
+/* What the user asked for. Strings are owned; launch_config_done() frees them. */
+struct launch_config {
+	char *mount_point;
+	char *source;	/* NULL: "osfuse" */
+	char *subtype;	/* NULL: "osfuse" */
+	char **lowers;	/* topmost first; none: those of the sandbox, else "/" */
+	size_t n_lowers;
+	char *upper, *work, *name;
+	char *text;	/* the options as given, for the record */
+	bool helper;	/* called as mount(8) calls: with layers and no name, there is no sandbox, and no upper means read-only */
+	bool remount;	/* change the flags of the mount that is there */
+	bool fake;	/* do everything but mount: nothing */
+	bool ephemeral;
+	bool foreground, debug;
+	bool nonempty;
+	unsigned int n_threads; /* 0: as many as suit the machine */
+	struct mount_flags flags; /* source and subtype are taken from above */
+	bool allow_root;
+	const char *from_kernel; /* an option that only a remount may carry; static */
+	bool userxattr, volatile_, no_redirect, no_index;
+};
+
+void launch_config_done(struct launch_config *c);
+
+/*
+ * Mounts the view. In the background: returns when it answers, 0, and the daemon goes on in another process. In the
+ * foreground: returns when it was unmounted. On failure p says why.
+ */
+int launch(const struct launch_config *c, struct problem *p);
+
+/* The mount that a mount point, or the name of a sandbox, stands for. */
+int launch_find_mount(const char *what, char **ret_mount_point, struct problem *p);
+
+/* Ends a view: 0 when its daemon has let go of everything. */
+int launch_umount(const char *mount_point, bool lazy, struct problem *p);

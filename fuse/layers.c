@@ -1,0 +1,459 @@
+/*
+ * Opening and checking layers.
+ *
+ * Two directories are compared by device and inode, and "inside" is found out by walking up: names can be links, bind
+ * mounts or just relative.
+ */
+
+#include "fuse/layers.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "fuse/holder.h"
+#include "fuse/mount.h"
+#include "fuse/mountinfo.h"
+#include "fuse/newmount.h"
+#include "fuse/problem.h"
+
+#define WORK_SUFFIX ".osfuse-work"
+
+int layers_same(int fd, int other)
+{
+	struct stat a, b;
+
+	if (fstat(fd, &a) < 0 || fstat(other, &b) < 0)
+		return -errno;
+	return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+int layers_is_inside(int fd, int outer)
+{
+	_cleanup_close_ int at = openat(fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (at < 0)
+		return -errno;
+	for (;;) {
+		_cleanup_close_ int up = -EBADF;
+		int r = layers_same(at, outer);
+
+		if (r != 0)
+			return r;
+		up = openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (up < 0) /* above is nothing that we may see, so nothing that we have opened */
+			return errno == EACCES ? 0 : -errno;
+		r = layers_same(at, up);
+		if (r != 0)
+			return r < 0 ? r : 0; /* the root is its own parent */
+		(void) fd_close(at);
+		at = steal_fd(&up);
+	}
+}
+
+static int open_lower(struct layers *l, const char *path, struct problem *p)
+{
+	_cleanup_close_ int fd = -EBADF;
+	int r;
+
+	if (!path[0])
+		return problem_set(p, -EINVAL, "lower", "an empty name in the list of directories");
+	/* Opened for reading once, to know that it can be read; what stays needs no such right. */
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0) {
+		r = -errno;
+		(void) problem_set(p, r, path, "lower: %s", strerror(-r));
+		if (r == -ENOENT && strchr(path, ':'))
+			return problem_hint(p, r, "a colon in a directory's name is written \\:");
+		return r;
+	}
+	(void) fd_close(fd);
+	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || faccessat(fd, ".", X_OK, AT_EACCESS) < 0) {
+		r = -errno;
+		return problem_set(p, r, path, "lower: %s", strerror(-r));
+	}
+	l->lowers[l->n_lowers] = realpath(path, NULL);
+	if (!l->lowers[l->n_lowers])
+		return problem_errno(p, -errno, path);
+	l->lower_fds[l->n_lowers++] = steal_fd(&fd);
+	return 0;
+}
+
+static int open_lowers(struct layers *l, char *const *lowers, size_t n, struct problem *p)
+{
+	_cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	l->lowers = calloc(n + 1, sizeof(char *));
+	l->lower_fds = calloc(n + 1, sizeof(int));
+	if (!l->lowers || !l->lower_fds || root < 0)
+		return problem_errno(p, root < 0 ? -errno : -ENOMEM, "/");
+	for (size_t i = 0; i < n; i++) {
+		int r = open_lower(l, lowers[i], p);
+
+		if (r < 0)
+			return r;
+		if (layers_same(l->lower_fds[i], root) == 1)
+			l->has_root = true;
+	}
+	return 0;
+}
+
+/* An upper or work directory: has to be writable. */
+static int open_writable(const char *path, const char *what, int *ret_fd, char **ret_path, struct problem *p)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct statvfs vfs;
+	int r;
+
+	if (fd < 0) {
+		r = -errno;
+		(void) problem_set(p, r, path, "%s: %s", what, strerror(-r));
+		return r == -ENOENT ? problem_hint(p, r, "mkdir -p %s", path) : r;
+	}
+	if (fstatvfs(fd, &vfs) == 0 && (vfs.f_flag & ST_RDONLY)) {
+		(void) problem_set(p, -EROFS, path, "%s: %s", what, strerror(EROFS));
+		return problem_hint(p, -EROFS, "a directory on a read-only file system can be a lower: without --upper the view is read-only");
+	}
+	if (faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) < 0) {
+		r = -errno;
+		return problem_set(p, r, path, "%s: %s", what, strerror(-r));
+	}
+	*ret_path = realpath(path, NULL);
+	if (!*ret_path)
+		return problem_errno(p, -errno, path);
+	*ret_fd = steal_fd(&fd);
+	return 0;
+}
+
+/* Beside the upper, since it has to be on the same file system. */
+static int default_work(const char *upper, char **ret, bool *ret_made, struct problem *p)
+{
+	_cleanup_free_ char *path = NULL;
+
+	if (asprintf(&path, "%s" WORK_SUFFIX, upper) < 0) {
+		path = NULL;
+		return problem_errno(p, -ENOMEM, upper);
+	}
+	*ret_made = mkdir(path, 0700) == 0;
+	if (!*ret_made && errno != EEXIST) {
+		int r = -errno;
+
+		(void) problem_set(p, r, path, "work directory: %s", strerror(-r));
+		return problem_hint(p, r, "name another one on the upper's file system with --work");
+	}
+	*ret = steal_ptr(path);
+	return 0;
+}
+
+/* Renames go from one to the other: the same file system, through the same mount. */
+static int check_same_mount(const struct layers *l, struct problem *p)
+{
+	struct statx a, b;
+
+	if (statx(l->upper_fd, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &a) < 0 ||
+	    statx(l->work_fd, "", AT_EMPTY_PATH, STATX_INO | STATX_MNT_ID, &b) < 0)
+		return problem_errno(p, -errno, l->work);
+	if (a.stx_dev_major == b.stx_dev_major && a.stx_dev_minor == b.stx_dev_minor &&
+	    (!(a.stx_mask & b.stx_mask & STATX_MNT_ID) || a.stx_mnt_id == b.stx_mnt_id))
+		return 0;
+	(void) problem_set(p, -EXDEV, l->work, "work directory is not on the file system of the upper %s", l->upper);
+	return problem_hint(p, -EXDEV, "--work names a directory beside the upper, through the same mount");
+}
+
+/* A work directory is cleared without asking: so it must never be one that is used for anything else. */
+static int check_work_content(const struct layers *l, struct problem *p)
+{
+	int fd = openat(l->work_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	struct dirent *de;
+	int r = 0;
+
+	if (!d) {
+		(void) fd_close(fd);
+		return problem_errno(p, -errno, l->work);
+	}
+	while (r == 0 && (de = readdir(d))) {
+		if (strcmp(de->d_name, ".") == 0 || strcmp(de->d_name, "..") == 0 || strcmp(de->d_name, "work") == 0 ||
+		    strcmp(de->d_name, "index") == 0)
+			continue;
+		r = problem_set(p, -ENOTEMPTY, l->work, "work directory holds something else: %s", de->d_name);
+		(void) problem_hint(p, r, "--work names an empty directory, or one that was a work directory before");
+	}
+	(void) closedir(d); /* only read from */
+	return r;
+}
+
+static int check_xattrs(const struct layers *l, struct problem *p)
+{
+	char value;
+
+	if (fgetxattr(l->upper_fd, "user.overlay.opaque", &value, 1) >= 0 || errno != EOPNOTSUPP)
+		return 0;
+	/* Older tmpfs has only the other kind, which root can use. */
+	if (fgetxattr(l->upper_fd, "trusted.overlay.opaque", &value, 1) >= 0 || errno != EOPNOTSUPP)
+		return 0;
+	(void) problem_set(p, -EOPNOTSUPP, l->upper, "upper: the file system has no extended attributes");
+	return problem_hint(p, -EOPNOTSUPP, "put the upper on ext4, xfs, btrfs or tmpfs");
+}
+
+struct overlap {
+	int inner, outer;
+	const char *inner_path;
+	const char *message; /* with the outer's path for %s */
+	const char *outer_path;
+};
+
+static int check_overlap(const struct overlap *o, bool same_too, struct problem *p)
+{
+	int r = layers_is_inside(o->inner, o->outer);
+
+	if (r == 1 && !same_too && layers_same(o->inner, o->outer) == 1)
+		return 0;
+	if (r < 0)
+		return problem_errno(p, r, o->inner_path);
+	if (r == 0)
+		return 0;
+	return problem_set(p, -EINVAL, o->inner_path, "%s %s", o->message, o->outer_path);
+}
+
+static int check_against_lower(const struct layers *l, size_t i, int root, struct problem *p)
+{
+	int low = l->lower_fds[i];
+	const char *path = l->lowers[i];
+	bool is_root = layers_same(low, root) == 1;
+	const struct overlap checks[] = {
+		{ low, l->upper_fd, path, "lower is inside the upper", l->upper },
+		{ low, l->work_fd, path, "lower is inside the work directory", l->work },
+		{ l->upper_fd, low, l->upper, "upper is inside the lower", path },
+		{ l->work_fd, low, l->work, "work directory is inside the lower", path },
+	};
+
+	if (layers_same(l->upper_fd, low) == 1)
+		return problem_set(p, -EINVAL, path, "the same directory as lower and as upper");
+	for (size_t n = 0; n < ARRAY_SIZE(checks); n++) {
+		int r;
+
+		if (n >= 2 && is_root)
+			break; /* everything is inside "/": there they are masked */
+		r = check_overlap(&checks[n], true, p);
+		if (r < 0) {
+			if (n >= 2)
+				(void) problem_hint(p, r, "a view that shows its own changes as lower would never end; only / may hold them");
+			return r;
+		}
+	}
+	return 0;
+}
+
+static int check_upper(const struct layers *l, struct problem *p)
+{
+	_cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	const struct overlap work_in_upper = { l->work_fd, l->upper_fd, l->work, "work directory is inside the upper", l->upper };
+	const struct overlap upper_in_work = { l->upper_fd, l->work_fd, l->upper, "upper is inside the work directory", l->work };
+	int r;
+
+	if (root < 0)
+		return problem_errno(p, -errno, "/");
+	if (layers_same(l->work_fd, l->upper_fd) == 1)
+		return problem_set(p, -EINVAL, l->work, "the same directory as upper and as work directory");
+	r = check_overlap(&work_in_upper, true, p);
+	if (r == 0)
+		r = check_overlap(&upper_in_work, true, p);
+	for (size_t i = 0; r == 0 && i < l->n_lowers; i++)
+		r = check_against_lower(l, i, root, p);
+	if (r == 0)
+		r = check_same_mount(l, p);
+	if (r == 0)
+		r = check_xattrs(l, p);
+	if (r == 0)
+		r = check_work_content(l, p);
+	return r;
+}
+
+int layers_mask(struct layers *l, int fd)
+{
+	struct overlay_mask *v = reallocarray(l->masks, l->n_masks + 1, sizeof(*v));
+	struct stat st;
+
+	if (!v)
+		return -ENOMEM;
+	l->masks = v;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	v[l->n_masks++] = (struct overlay_mask) { .dev = st.st_dev, .ino = st.st_ino };
+	return 0;
+}
+
+static int open_upper(struct layers *l, const char *upper, const char *work, struct problem *p)
+{
+	_cleanup_free_ char *beside = NULL;
+	bool made = false;
+	int r;
+
+	r = open_writable(upper, "upper", &l->upper_fd, &l->upper, p);
+	/* Before anything is made or looked at: another daemon may be changing it. */
+	if (r == 0)
+		r = holder_lock(l->upper_fd, upper, p);
+	if (r == 0 && !work)
+		r = default_work(l->upper, &beside, &made, p);
+	if (r == 0)
+		r = open_writable(work ? work : beside, "work directory", &l->work_fd, &l->work, p);
+	if (r == 0)
+		r = check_upper(l, p);
+	if (r < 0 && made)
+		(void) rmdir(beside); /* leave no trace of what did not come about */
+	if (r < 0)
+		return r;
+	r = layers_mask(l, l->upper_fd);
+	if (r == 0)
+		r = layers_mask(l, l->work_fd);
+	return r < 0 ? problem_errno(p, r, upper) : 0;
+}
+
+int layers_open(struct layers *l, char *const *lowers, size_t n_lowers, const char *upper, const char *work, struct problem *p)
+{
+	int r = open_lowers(l, lowers, n_lowers, p);
+
+	return r == 0 && upper ? open_upper(l, upper, work, p) : r;
+}
+
+void layers_done(struct layers *l)
+{
+	for (size_t i = 0; i < l->n_lowers; i++) {
+		(void) fd_close(l->lower_fds[i]);
+		free(l->lowers[i]);
+	}
+	free(l->lower_fds);
+	free(l->lowers);
+	(void) fd_close(l->upper_fd);
+	(void) fd_close(l->work_fd);
+	free(l->upper);
+	free(l->work);
+	free(l->masks);
+	*l = (struct layers) LAYERS_INIT;
+}
+
+/* One descriptor over a socket; -1 sends none. */
+static int send_fd(int sock, int fd)
+{
+	char byte = 0;
+	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (fd >= 0) {
+		struct cmsghdr *c;
+
+		msg.msg_control = control.buf;
+		msg.msg_controllen = sizeof(control.buf);
+		c = CMSG_FIRSTHDR(&msg);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(c), &fd, sizeof(int));
+	}
+	return sendmsg(sock, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+static int receive_fd(int sock)
+{
+	char byte;
+	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof(control.buf) };
+	const struct cmsghdr *c;
+	int fd;
+
+	if (recvmsg(sock, &msg, MSG_CMSG_CLOEXEC) <= 0)
+		return -EBADF;
+	c = CMSG_FIRSTHDR(&msg);
+	if (!c || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(int)))
+		return -EBADF;
+	memcpy(&fd, CMSG_DATA(c), sizeof(int));
+	return fd;
+}
+
+/* Takes a copy for the lower if it shows the same directory. */
+static void replace_lower(struct layers *l, size_t i, int clone)
+{
+	if (clone < 0)
+		return;
+	if (layers_same(clone, l->lower_fds[i]) != 1) {
+		(void) fd_close(clone);
+		return;
+	}
+	(void) fd_close(l->lower_fds[i]);
+	l->lower_fds[i] = clone;
+}
+
+/* In a process of its own, whose mount namespace ends with it: there other views are taken away before the copies are made. */
+static void seclude_child(const struct layers *l, const struct mount_table *mounts, int sock)
+{
+	if (newmount_private_namespace() < 0)
+		return;
+	for (size_t i = mounts->n; i > 0; i--)
+		if (strcmp(mounts->v[i - 1].type, OSFUSE_FS_TYPE) == 0)
+			(void) newmount_forget(mounts->v[i - 1].mount_point); /* what stays, the overlay does not enter */
+	for (size_t i = 0; i < l->n_lowers; i++) {
+		_cleanup_close_ int fd = open(l->lowers[i], O_PATH | O_DIRECTORY | O_CLOEXEC);
+		_cleanup_close_ int clone = fd >= 0 ? newmount_clone(fd) : -EBADF;
+
+		if (send_fd(sock, clone) < 0)
+			return;
+	}
+}
+
+static void seclude_without_views(struct layers *l, const struct mount_table *mounts)
+{
+	int socks[2], status;
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, socks) < 0)
+		return;
+	pid = fork();
+	if (pid == 0) {
+		(void) fd_close(socks[0]);
+		seclude_child(l, mounts, socks[1]);
+		_exit(0);
+	}
+	(void) fd_close(socks[1]);
+	for (size_t i = 0; pid > 0 && i < l->n_lowers; i++)
+		replace_lower(l, i, receive_fd(socks[0]));
+	(void) fd_close(socks[0]);
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+}
+
+void layers_seclude(struct layers *l)
+{
+	struct mount_table mounts;
+	bool views = false;
+
+	if (!mount_privileged() || mount_table_read(0, &mounts) < 0)
+		return;
+	for (size_t i = 0; i < mounts.n; i++)
+		views |= strcmp(mounts.v[i].type, OSFUSE_FS_TYPE) == 0;
+	/* A copy keeps what it holds alive: another view in it could not end while ours lasts. */
+	if (views)
+		seclude_without_views(l, &mounts);
+	else
+		for (size_t i = 0; i < l->n_lowers; i++)
+			replace_lower(l, i, newmount_clone(l->lower_fds[i]));
+	mount_table_done(&mounts);
+}

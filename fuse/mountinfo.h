@@ -1,0 +1,37 @@
+#pragma once
+
+/*
+ * The kernel's list of mounts. It answers without asking any file system, so it can be read while a mount hangs, is
+ * stale, or is our own.
+ */
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/macro.h"
+
+#define OSFUSE_FS_TYPE "fuse.osfuse"
+
+/* One line of /proc/PID/mountinfo, unescaped. */
+struct mount_entry {
+	dev_t dev;
+	char *mount_point;
+	char *type;
+	char *source;
+};
+
+struct mount_table {
+	struct mount_entry *v; /* in the order of the kernel: of several on one mount point the last is on top */
+	size_t n;
+};
+
+int mount_table_read(pid_t pid, struct mount_table *ret); /* pid 0: ours */
+void mount_table_done(struct mount_table *t);
+
+/* What is mounted on exactly this path, topmost; NULL: nothing. */
+const struct mount_entry *mount_table_at(const struct mount_table *t, const char *path);
+const struct mount_entry *mount_table_dev(const struct mount_table *t, dev_t dev);
+
+/* One line; exposed for tests. -EINVAL: not in the format of proc(5). Changes the line. */
+int mount_entry_parse(char *line, struct mount_entry *ret);
+void mount_entry_done(struct mount_entry *e);

@@ -1,0 +1,85 @@
+/* Messages for people. */
+
+#include "fuse/problem.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define WHAT_MAX 600
+
+static int set(struct problem *p, int error, const char *what, const char *format, va_list ap)
+{
+	/* A very long name must not leave the reason without room. */
+	bool fits = strlen(what) <= WHAT_MAX;
+	int n = fits ? snprintf(p->text, sizeof(p->text), "%s: ", what) :
+		       snprintf(p->text, sizeof(p->text), "%.*s...: ", WHAT_MAX, what);
+
+	if (n >= 0 && (size_t) n < sizeof(p->text))
+		(void) vsnprintf(p->text + n, sizeof(p->text) - (size_t) n, format, ap);
+	p->hint[0] = '\0';
+	p->usage = false;
+	return error;
+}
+
+int problem_set(struct problem *p, int error, const char *what, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	(void) set(p, error, what, format, ap);
+	va_end(ap);
+	return error;
+}
+
+int problem_errno(struct problem *p, int error, const char *what)
+{
+	return problem_set(p, error, what, "%s", strerror(-error));
+}
+
+int problem_usage(struct problem *p, const char *what, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	(void) set(p, -EINVAL, what, format, ap);
+	va_end(ap);
+	p->usage = true;
+	return -EINVAL;
+}
+
+int problem_hint(struct problem *p, int error, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	(void) vsnprintf(p->hint, sizeof(p->hint), format, ap);
+	va_end(ap);
+	return error;
+}
+
+static void print_line(const char *prefix, const char *text)
+{
+	char line[sizeof(((struct problem *) 0)->text) + 32];
+	size_t n = 0;
+
+	for (const char *s = prefix; *s; s++)
+		line[n++] = *s;
+	for (const char *s = text; *s && n < sizeof(line) - 1; s++)
+		line[n++] = (unsigned char) *s < 0x20 || *s == 0x7f ? '?' : *s;
+	line[n++] = '\n';
+	(void) fwrite(line, 1, n, stderr); /* there is nowhere else to complain */
+}
+
+void problem_print(const struct problem *p)
+{
+	print_line("osfuse: ", p->text);
+	if (p->hint[0])
+		print_line("  hint: ", p->hint);
+}
+
+int problem_exit_status(const struct problem *p)
+{
+	return p->usage ? 2 : 1;
+}
