@@ -86,10 +86,6 @@ bool setattr_may_block(const struct request *rq)
 	return in && overlay_would_copy(rq->session->ov, rq->node, O_WRONLY | (empties ? O_TRUNC : 0));
 }
 
-/*
- * Nothing to change is how the kernel asks to clear the set-id bits before a write, or for a chown() to nobody: it has
- * taken the bits out of the request, since we said in INIT that clearing them is ours. The reply tells it the new mode.
- */
 int op_setattr(struct request *rq)
 {
 	const struct fuse_setattr_in *in = wire_take(&rq->args, sizeof(*in));
@@ -104,12 +100,7 @@ int op_setattr(struct request *rq)
 	if (r < 0)
 		return r;
 	change = decode_change(in);
-	if (change.valid == 0 && S_ISREG(overlay_node_type(rq->node)))
-		change.valid = ATTR_KILL_PRIV;
-	if (change.valid == 0)
-		r = overlay_getattr(rq->session->ov, &rq->actor, rq->node, file, &stx);
-	else
-		r = overlay_setattr(rq->session->ov, &rq->actor, rq->node, file, &change, &stx);
+	r = overlay_setattr(rq->session->ov, &rq->actor, rq->node, file, &change, &stx);
 	return r < 0 ? r : reply_attr(rq, &stx);
 }
 

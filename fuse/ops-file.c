@@ -175,7 +175,9 @@ int op_write(struct request *rq)
 	file = get_file(rq, in->fh);
 	if (!file)
 		return -EBADF;
-	n = overlay_write(file, data, in->size, in->offset, in->write_flags & FUSE_WRITE_KILL_SUIDGID);
+	n = overlay_write(file, data, in->size, in->offset,
+			  (in->write_flags & FUSE_WRITE_KILL_SUIDGID ? OVERLAY_WRITE_KILL_PRIV : 0) |
+			  (in->write_flags & FUSE_WRITE_CACHE ? OVERLAY_WRITE_MAPPED : 0));
 	return n < 0 ? (int) n : reply_size(rq, (uint32_t) n);
 }
 

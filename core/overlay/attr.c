@@ -211,15 +211,6 @@ static int set_owner(struct overlay *ov, struct node *n, const struct spot *s, c
 	return r;
 }
 
-static int kill_priv(struct overlay *ov, const struct spot *s, mode_t mode)
-{
-	mode_t kept = mode & 07777 & ~(mode_t) S_ISUID;
-
-	if (mode & S_IXGRP) /* without it the bit means mandatory locking, and stays */
-		kept &= ~(mode_t) S_ISGID;
-	return S_ISREG(mode) && kept != (mode & 07777) ? io_chmod(ov->io, s->fd, s->name, kept) : 0;
-}
-
 static int set_times(struct overlay *ov, const struct spot *s, const struct attr_change *ch)
 {
 	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_nsec = UTIME_OMIT } };
@@ -231,19 +222,30 @@ static int set_times(struct overlay *ov, const struct spot *s, const struct attr
 	return io_utimens(ov->io, s->fd, s->name, times);
 }
 
-static int set_at_spot(struct overlay *ov, struct node *n, const struct spot *s, const struct statx *before,
+/* See struct attr_change. */
+static int change_nothing(struct overlay *ov, const struct actor *who, struct node *n, const struct spot *s)
+{
+	if (who->uid == 0 && node_has_flag(ov, n, NODE_CAPS_GONE)) {
+		node_set_flag(ov, n, NODE_CAPS_GONE, false);
+		return 0;
+	}
+	return io_chown(ov->io, s->fd, s->name, (uid_t) -1, (gid_t) -1); /* takes set-id bits and capabilities */
+}
+
+static int set_at_spot(struct overlay *ov, const struct actor *who, struct node *n, const struct spot *s,
 		       const struct attr_change *ch)
 {
 	int r = 0;
 
-	if (ch->valid)
-		attr_own_ctime(ov, n);
+	attr_own_ctime(ov, n);
 	if (ch->valid & (ATTR_UID | ATTR_GID))
 		r = set_owner(ov, n, s, ch);
+	else if (ch->valid == 0)
+		r = change_nothing(ov, who, n, s);
+	else if (ch->valid & ATTR_KILL_PRIV && !(ch->valid & ATTR_MODE))
+		r = io_chown(ov->io, s->fd, s->name, (uid_t) -1, (gid_t) -1);
 	if (r == 0 && ch->valid & ATTR_MODE)
 		r = io_chmod(ov->io, s->fd, s->name, ch->mode & 07777);
-	else if (r == 0 && ch->valid & ATTR_KILL_PRIV)
-		r = kill_priv(ov, s, before->stx_mode);
 	if (r == 0 && ch->valid & (ATTR_ATIME | ATTR_MTIME))
 		r = set_times(ov, s, ch);
 	return r;
@@ -253,14 +255,14 @@ int overlay_setattr(struct overlay *ov, const struct actor *who, struct node *n,
 		    const struct attr_change *ch, struct statx *ret)
 {
 	SPOT(s);
-	struct statx before;
+	struct statx stx;
 	int r = copyup(ov, who, n, ch->valid & ATTR_SIZE ? ch->size : COPYUP_ALL);
 
 	if (r == 0)
-		r = spot_stat(ov, n, &s, &before);
+		r = spot_stat(ov, n, &s, &stx);
 	if (r == 0 && ch->valid & ATTR_SIZE)
 		r = set_size(ov, n, file, ch->size);
 	if (r == 0)
-		r = set_at_spot(ov, n, &s, &before, ch);
+		r = set_at_spot(ov, who, n, &s, ch);
 	return r < 0 ? r : overlay_getattr(ov, who, n, file, ret);
 }

@@ -17,6 +17,7 @@
 
 /* What a layer's file is opened with. O_APPEND must not be: offsets come with each write. */
 #define KEPT_FLAGS (O_ACCMODE | O_TRUNC)
+#define CAPABILITY "security.capability"
 
 struct overlay_file {
 	struct overlay *ov;
@@ -218,18 +219,12 @@ static int drop_set_id(struct overlay_file *f, int fd)
 	return mode != (stx.stx_mode & 07777) ? io_chmod(f->ov->io, fd, NULL, mode) : 0;
 }
 
-ssize_t overlay_write(struct overlay_file *f, const void *buf, size_t size, uint64_t off, bool kill_priv)
+static ssize_t write_all(struct overlay_file *f, int fd, const char *buf, size_t size, uint64_t off)
 {
-	int fd = atomic_load(&f->fd), r;
 	size_t done = 0;
 
-	if (!file_is_writable(f))
-		return -EBADF;
-	r = kill_priv ? drop_set_id(f, fd) : 0;
-	if (r < 0)
-		return r;
 	while (done < size) {
-		ssize_t n = io_write(f->ov->io, fd, (const char *) buf + done, size - done, off + done);
+		ssize_t n = io_write(f->ov->io, fd, buf + done, size - done, off + done);
 
 		if (n < 0 && done == 0)
 			return n;
@@ -238,6 +233,30 @@ ssize_t overlay_write(struct overlay_file *f, const void *buf, size_t size, uint
 		done += (size_t) n;
 	}
 	return (ssize_t) done;
+}
+
+/* The layer's file system takes capabilities from a file that is written to. A mapping's pages must not do that. */
+static ssize_t write_mapped(struct overlay_file *f, int fd, const void *buf, size_t size, uint64_t off)
+{
+	char caps[64]; /* struct vfs_ns_cap_data has 24 bytes */
+	ssize_t n_caps = io_getxattr(f->ov->io, fd, NULL, CAPABILITY, caps, sizeof(caps)), n;
+
+	n = write_all(f, fd, buf, size, off);
+	if (n_caps > 0)
+		(void) io_setxattr(f->ov->io, fd, NULL, CAPABILITY, caps, (size_t) n_caps, 0); /* without it, safe */
+	return n;
+}
+
+ssize_t overlay_write(struct overlay_file *f, const void *buf, size_t size, uint64_t off, unsigned int flags)
+{
+	int fd = atomic_load(&f->fd), r;
+
+	if (!file_is_writable(f))
+		return -EBADF;
+	r = flags & OVERLAY_WRITE_KILL_PRIV ? drop_set_id(f, fd) : 0;
+	if (r < 0)
+		return r;
+	return flags & OVERLAY_WRITE_MAPPED ? write_mapped(f, fd, buf, size, off) : write_all(f, fd, buf, size, off);
 }
 
 int overlay_fsync(struct overlay_file *f, bool data_only)

@@ -38,7 +38,7 @@ struct item {
 	uint8_t len;
 	uint8_t type;
 	bool hidden;	  /* a whiteout: only hides */
-	bool from_record; /* ino is the object's for certain */
+	bool from_below;  /* a directory of the upper that has no number of its own: shows the one it had below */
 };
 
 struct listing {
@@ -197,7 +197,7 @@ static int number_entry(struct scan *s, const char *name, struct item *it)
 			return r;
 		if (r == 1 && rec.has & META_RECORD_INO) {
 			it->ino = inomap_show(&s->ov->inomap, rec.fsid, rec.ino);
-			it->from_record = true;
+			it->from_below = false;
 			return 0;
 		}
 	}
@@ -220,14 +220,15 @@ static int scan_entry(struct scan *s, const struct linux_dirent64 *d)
 		return add(&s->hidden_below, d->d_name + WH_PREFIX_LEN, len - WH_PREFIX_LEN, &it, &there);
 	}
 	r = look_at_entry(s, d->d_name, &it);
+	it.from_below = s->layer == LAYER_UPPER && it.type == DT_DIR;
 	if (r == 0)
 		r = number_entry(s, d->d_name, &it);
 	if (r == 0)
 		r = add(s->list, d->d_name, len, &it, &there);
 	/* A directory that was copied up without a record has the number it had below: see number() in look.c. */
-	if (r == 0 && there && !there->from_record && !there->hidden && there->type == DT_DIR && it.type == DT_DIR && !it.hidden) {
+	if (r == 0 && there && there->from_below && it.type == DT_DIR) {
 		there->ino = it.ino;
-		there->from_record = true;
+		there->from_below = false;
 	}
 	return r;
 }

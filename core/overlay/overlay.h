@@ -76,7 +76,11 @@ struct entry {
 	struct statx stx;
 };
 
-/* What setattr changes: the fields named in valid. */
+/*
+ * What setattr changes: the fields named in valid. None comes from chown() to nobody, which takes the set-id bits and changes
+ * ctime; and from a kernel that leaves privileges to us (HANDLE_KILLPRIV_V2), when a write by root has just made it remove the
+ * file's capabilities: there the bits stay.
+ */
 enum {
 	ATTR_MODE = 1 << 0,
 	ATTR_UID = 1 << 1,
@@ -153,8 +157,11 @@ int overlay_tmpfile(struct overlay *ov, const struct actor *who, struct node *di
 		    struct overlay_file **ret_file);
 void overlay_release(struct overlay_file *file);
 ssize_t overlay_read(struct overlay_file *file, void *buf, size_t size, uint64_t off);
-/* kill_priv: clear set-id bits, the writer is unprivileged. */
-ssize_t overlay_write(struct overlay_file *file, const void *buf, size_t size, uint64_t off, bool kill_priv);
+enum {
+	OVERLAY_WRITE_KILL_PRIV = 1 << 0, /* the writer is unprivileged: the set-id bits go */
+	OVERLAY_WRITE_MAPPED = 1 << 1,	  /* pages of a mapping, written back: what a mapping changes takes nothing away */
+};
+ssize_t overlay_write(struct overlay_file *file, const void *buf, size_t size, uint64_t off, unsigned int flags);
 int overlay_fsync(struct overlay_file *file, bool data_only);
 int overlay_fallocate(struct overlay_file *file, int mode, uint64_t off, uint64_t len);
 int64_t overlay_seek(struct overlay_file *file, uint64_t off, int whence); /* SEEK_DATA, SEEK_HOLE */

@@ -78,6 +78,7 @@ enum {
 	NODE_FIXED = 1 << 3,	   /* masked directory: cannot be changed, removed, or renamed */
 	NODE_ACL_KNOWN = 1 << 4,   /* upper directory: NODE_ACL_DEFAULT is right */
 	NODE_ACL_DEFAULT = 1 << 5, /* it has a default ACL, which takes the place of the umask */
+	NODE_CAPS_GONE = 1 << 6,   /* its capabilities were removed by the last change, see change_nothing() */
 };
 
 /*

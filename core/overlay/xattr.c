@@ -84,9 +84,18 @@ ssize_t overlay_listxattr(struct overlay *ov, const struct actor *who, struct no
 	return (ssize_t) len;
 }
 
-/* Whether the object has the attribute: 1, 0. Asked first, so that what must fail copies nothing up. */
-static int has_attr(struct overlay *ov, struct node *n, const char *stored)
+static bool is_acl(const char *attr)
 {
+	return strcmp(attr, ACL_ACCESS) == 0 || strcmp(attr, ACL_DEFAULT) == 0;
+}
+
+/*
+ * Whether the object has the attribute: 0 no, 1 yes, 2 with this very value. Asked first, so that what must fail, or changes
+ * nothing, copies nothing up.
+ */
+static int has_attr(struct overlay *ov, struct node *n, const char *stored, const void *value, size_t size)
+{
+	_cleanup_free_ void *now = NULL;
 	struct statx stx;
 	SPOT(s);
 	int r = spot_stat(ov, n, &s, &stx);
@@ -95,7 +104,15 @@ static int has_attr(struct overlay *ov, struct node *n, const char *stored)
 	if (r < 0)
 		return r;
 	got = io_getxattr(ov->io, s.fd, s.name, stored, NULL, 0);
-	return got >= 0 ? 1 : got == -ENODATA ? 0 : (int) got;
+	if (got < 0)
+		return got == -ENODATA ? 0 : (int) got;
+	if (!value || (size_t) got != size)
+		return 1;
+	now = malloc(size + 1);
+	if (!now)
+		return -ENOMEM;
+	got = io_getxattr(ov->io, s.fd, s.name, stored, now, size);
+	return got == (ssize_t) size && memcmp(now, value, size) == 0 ? 2 : 1;
 }
 
 static int change(struct overlay *ov, const struct actor *who, struct node *n, const struct io_op *what, bool kill_sgid)
@@ -115,6 +132,8 @@ static int change(struct overlay *ov, const struct actor *who, struct node *n, c
 	r = (int) io_one(ov->io, op);
 	if (r == 0 && strcmp(op.name2, ACL_DEFAULT) == 0)
 		node_set_flag(ov, n, NODE_ACL_KNOWN, false);
+	if (r == 0 && strcmp(op.name2, "security.capability") == 0)
+		node_set_flag(ov, n, NODE_CAPS_GONE, op.kind == IO_REMOVEXATTR);
 	if (r == 0 && kill_sgid && stx.stx_mode & S_ISGID) {
 		r = io_statx(ov->io, s.fd, s.name, STATX_MODE, &stx); /* the ACL has changed it */
 		if (r == 0)
@@ -131,13 +150,14 @@ int overlay_setxattr(struct overlay *ov, const struct actor *who, struct node *n
 
 	if (r == 0 && !ov->writable)
 		r = -EROFS;
-	if (r == 0 && flags & (XATTR_CREATE | XATTR_REPLACE)) {
-		r = has_attr(ov, n, stored);
-		if (r >= 0)
-			r = r ? (flags & XATTR_CREATE ? -EEXIST : 0) : (flags & XATTR_REPLACE ? -ENODATA : 0);
-	}
+	if (r == 0)
+		r = has_attr(ov, n, stored, value, size);
 	if (r < 0)
 		return r;
+	if (r > 0 ? flags & XATTR_CREATE : flags & XATTR_REPLACE)
+		return r > 0 ? -EEXIST : -ENODATA;
+	if (r == 2 && !is_acl(attr)) /* an ACL has a say in the mode */
+		return 0;
 	return change(ov, who, n, &(struct io_op) {
 		.kind = IO_SETXATTR, .name2 = stored, .cbuf = value, .len = size, .flags = (uint32_t) flags,
 	}, kill_sgid);
@@ -151,8 +171,8 @@ int overlay_removexattr(struct overlay *ov, const struct actor *who, struct node
 	if (r == 0 && !ov->writable)
 		r = -EROFS;
 	if (r == 0)
-		r = has_attr(ov, n, stored);
+		r = has_attr(ov, n, stored, NULL, 0);
 	if (r <= 0)
-		return r < 0 ? r : -ENODATA;
+		return r < 0 ? r : is_acl(attr) ? 0 : -ENODATA; /* an absent ACL may be removed */
 	return change(ov, who, n, &(struct io_op) { .kind = IO_REMOVEXATTR, .name2 = stored }, false);
 }

@@ -270,13 +270,13 @@ ssize_t overlay_read(struct overlay_file *file, void *buf, size_t size, uint64_t
 	return MIN(fake.result, (int64_t) size);
 }
 
-ssize_t overlay_write(struct overlay_file *file, const void *buf, size_t size, uint64_t off, bool kill_priv)
+ssize_t overlay_write(struct overlay_file *file, const void *buf, size_t size, uint64_t off, unsigned int flags)
 {
 	saw("write", NULL, NULL);
 	saw_bytes(buf, size);
 	fake.size = size;
 	fake.off = off;
-	fake.flag = kill_priv;
+	fake.flag = flags & OVERLAY_WRITE_KILL_PRIV;
 	return fake.result < 0 ? fake.result : (ssize_t) size;
 }
 
