@@ -69,6 +69,7 @@ struct view {
 	int beacon_fd;
 	int ready_fd; /* of the pipe to the caller; -EBADF in the foreground */
 	bool served;
+	bool unmounted; /* nothing of ours is on the mount point any more; somebody else's mount may be */
 	/* The signal thread. */
 	pthread_t signal_thread;
 	bool has_signal_thread;
@@ -582,8 +583,11 @@ static int serve(struct view *v)
 	if (r < 0)
 		return r;
 	r = serve_run(v->serve);
+	v->unmounted = r == 0;
 	if (r == -EPROTO)
 		return problem_set(v->problem, r, v->mount_point, "this kernel's FUSE is too old");
+	if (r == -ECONNABORTED)
+		return problem_set(v->problem, r, v->mount_point, "the connection to the kernel was aborted");
 	return r < 0 ? problem_errno(v->problem, r, v->mount_point) : 0;
 }
 
@@ -593,8 +597,8 @@ static void view_done(struct view *v, bool failed)
 	bool drop = v->sandbox && (sandbox_settings(v->sandbox)->ephemeral || (failed && v->fresh && !v->served));
 
 	end_signal_thread(v);
-	/* Still mounted after serving: aborted, or stopped. It would answer nothing any more. */
-	if (v->mount)
+	/* Still mounted after serving, as after an abort: it would answer nothing any more. */
+	if (v->mount && !v->unmounted)
 		(void) mount_detach(v->mount, true);
 	v->serve = serve_free(v->serve);
 	v->mount = mount_free(v->mount);

@@ -116,9 +116,6 @@ int op_create(struct request *rq)
 	r = overlay_create(rq->session->ov, &rq->actor, rq->node, name, in->mode, (int) in->flags, &e, &file);
 	if (r < 0)
 		return r;
-	/* Only a file that was there already has bits to lose. That it has been emptied cannot be taken back. */
-	if (kills_priv(in->flags, in->open_flags) && has_priv(&e.stx))
-		(void) kill_priv(rq, e.node, file, &e.stx);
 	return give_created(rq, &e, file);
 }
 

@@ -11,12 +11,14 @@
  * POSIX_LOCKS, FLOCK_LOCKS: the kernel then keeps locks itself, complete and without a request.
  * EXPORT_SUPPORT: would have to find "." and ".." of a bare inode number after a restart.
  * WRITEBACK_CACHE: sizes and times would be the kernel's and not the layer's.
+ * ABORT_ERROR, which is there, tells an aborted connection from an unmounted one.
  * HANDLE_KILLPRIV: the second version leaves set-id bits alone when the writer may keep them.
  */
 #define WANTED_FLAGS \
 	(FUSE_ASYNC_READ | FUSE_ATOMIC_O_TRUNC | FUSE_BIG_WRITES | FUSE_DONT_MASK | FUSE_AUTO_INVAL_DATA | \
 	 FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO | FUSE_PARALLEL_DIROPS | FUSE_POSIX_ACL | FUSE_MAX_PAGES | \
-	 FUSE_CACHE_SYMLINKS | FUSE_HANDLE_KILLPRIV_V2 | FUSE_SETXATTR_EXT | FUSE_INIT_EXT)
+	 FUSE_CACHE_SYMLINKS | FUSE_HANDLE_KILLPRIV_V2 | FUSE_SETXATTR_EXT | FUSE_INIT_EXT | \
+	 FUSE_ABORT_ERROR)
 
 /* Requests that nobody waits for (read-ahead, above all) which the kernel may have under way. */
 #define MAX_BACKGROUND 64

@@ -27,7 +27,8 @@ int serve_new(const struct serve_config *config, struct serve **ret);
 
 /*
  * Serves until the file system is unmounted or serve_stop() is called, then ends its threads, finishes what they had
- * begun and releases all open files. 0, or -EPROTO when the kernel is too old, or what reading or a thread gave. Once per object.
+ * begun and releases all open files. 0, or -EPROTO when the kernel is too old, -ECONNABORTED when the connection was cut while
+ * the mount stays, or what reading or a thread gave. Once per object.
  */
 int serve_run(struct serve *s);
 

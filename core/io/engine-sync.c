@@ -112,12 +112,13 @@ static int64_t do_open(const struct io_op *op)
 {
 	int flags = (int) op->flags | O_CLOEXEC | O_NOCTTY;
 	char path[PROC_PATH_MAX];
+	int64_t r;
 
 	if (op->name)
 		return result(openat(op->fd, op->name, flags | O_NOFOLLOW, op->mode));
-	if (flags & O_DIRECTORY)
-		return result(openat(op->fd, ".", flags, op->mode));
-	return result(open(proc_path(path, op->fd, NULL), flags & ~O_NOFOLLOW, op->mode));
+	/* Not by ".": that needs the right to search the directory, and a user may have taken it from himself. */
+	r = result(open(proc_path(path, op->fd, NULL), flags & ~O_NOFOLLOW, op->mode));
+	return r == -ENOENT && flags & O_DIRECTORY ? result(openat(op->fd, ".", flags, op->mode)) : r; /* no /proc here */
 }
 
 static int64_t do_open_beneath(const struct io_op *op)

@@ -13,19 +13,22 @@
 #include "overlay/spot.h"
 
 /* "U+1": so many more links than the upper inode has. Other forms are relative to an inode that may be gone. */
-static uint32_t index_links(struct overlay *ov, const char *index_name, uint32_t n_upper)
+static int index_links(struct overlay *ov, const char *index_name, uint32_t n_upper, uint32_t *ret)
 {
 	char text[16];
 	size_t len;
 	long diff;
+	int r = meta_get(&ov->meta, ov->index_fd, index_name, META_NLINK, text, sizeof(text) - 1, &len);
 
-	if (meta_get(&ov->meta, ov->index_fd, index_name, META_NLINK, text, sizeof(text) - 1, &len) != 1)
-		return n_upper;
+	*ret = n_upper;
+	if (r <= 0)
+		return r == -ERANGE ? 0 : r;
 	text[len] = '\0';
 	if (text[0] != 'U')
-		return n_upper;
+		return 0;
 	diff = strtol(text + 1, NULL, 10);
-	return diff + (long) n_upper > 0 ? (uint32_t) (diff + (long) n_upper) : 1;
+	*ret = diff + (long) n_upper > 0 ? (uint32_t) (diff + (long) n_upper) : 1;
+	return 0;
 }
 
 int attr_set_links(struct overlay *ov, int fd, const char *name, uint32_t n_shown, uint32_t n_upper)
@@ -36,9 +39,18 @@ int attr_set_links(struct overlay *ov, int fd, const char *name, uint32_t n_show
 	return meta_set(&ov->meta, fd, name, META_NLINK, text, (size_t) len);
 }
 
-void attr_fix(struct overlay *ov, const struct attr_facts *facts, struct statx *stx)
+int attr_set_links_now(struct overlay *ov, const char *index_name, uint32_t n_shown)
+{
+	struct statx stx;
+	int r = io_statx(ov->io, ov->index_fd, index_name, STATX_NLINK, &stx);
+
+	return r < 0 ? r : attr_set_links(ov, ov->index_fd, index_name, n_shown, stx.stx_nlink);
+}
+
+int attr_fix(struct overlay *ov, const struct attr_facts *facts, struct statx *stx)
 {
 	const struct meta_record *rec = facts->record;
+	int r = 0;
 
 	stx->stx_ino = facts->ino;
 	if (facts->masked)
@@ -46,7 +58,7 @@ void attr_fix(struct overlay *ov, const struct attr_facts *facts, struct statx *
 	else if (S_ISDIR(stx->stx_mode) && facts->n_places > 1)
 		stx->stx_nlink = 1; /* "unknown", as find(1) understands it and kernel overlayfs has it */
 	if (facts->index_name && facts->index_name[0])
-		stx->stx_nlink = index_links(ov, facts->index_name, stx->stx_nlink);
+		r = index_links(ov, facts->index_name, stx->stx_nlink, &stx->stx_nlink);
 	if (rec && rec->has & META_RECORD_OWNER) {
 		stx->stx_uid = rec->uid;
 		stx->stx_gid = rec->gid;
@@ -59,6 +71,7 @@ void attr_fix(struct overlay *ov, const struct attr_facts *facts, struct statx *
 	if (ov->devices == OVERLAY_DEVICES_HARMLESS && (S_ISCHR(stx->stx_mode) || S_ISBLK(stx->stx_mode)) &&
 	    !mask_admits_device(NULL, stx))
 		stx->stx_rdev_major = stx->stx_rdev_minor = 0;
+	return r;
 }
 
 static bool same_time(struct statx_timestamp a, struct statx_timestamp b)
@@ -104,7 +117,7 @@ struct statx_timestamp attr_ctime(struct overlay *ov, struct node *n, const stru
 	return shown_ctime(n, stx);
 }
 
-static void fix_for(struct overlay *ov, struct node *n, struct statx *stx)
+static int fix_for(struct overlay *ov, struct node *n, struct statx *stx)
 {
 	char index_name[META_INDEX_NAME_MAX] = "";
 	struct meta_record rec = { 0 };
@@ -127,7 +140,7 @@ static void fix_for(struct overlay *ov, struct node *n, struct statx *stx)
 			stx->stx_nlink = 0;
 		}
 	}
-	attr_fix(ov, &facts, stx);
+	return attr_fix(ov, &facts, stx);
 }
 
 int attr_get(struct overlay *ov, struct node *n, struct statx *ret)
@@ -137,9 +150,7 @@ int attr_get(struct overlay *ov, struct node *n, struct statx *ret)
 
 	if (r == -ESTALE) /* replaced behind our back: whoever has it open still sees it */
 		r = file_statx_any(ov, n, ret);
-	if (r == 0)
-		fix_for(ov, n, ret);
-	return r;
+	return r < 0 ? r : fix_for(ov, n, ret);
 }
 
 int overlay_getattr(struct overlay *ov, const struct actor *who, struct node *n, struct overlay_file *file, struct statx *ret)
@@ -149,9 +160,7 @@ int overlay_getattr(struct overlay *ov, const struct actor *who, struct node *n,
 	if (!file)
 		return attr_get(ov, n, ret);
 	r = file_statx(file, ret);
-	if (r == 0)
-		fix_for(ov, n, ret);
-	return r;
+	return r < 0 ? r : fix_for(ov, n, ret);
 }
 
 ssize_t overlay_readlink(struct overlay *ov, const struct actor *who, struct node *n, char *buf, size_t size)

@@ -4,7 +4,7 @@
 
 #include "overlay/tree.h"
 
-/* Corrects what a layer said of an object: number, links, owner, time of birth, device. */
+/* Corrects what a layer said of an object: number, links, owner, time of birth, device. Fails when the index cannot be read. */
 struct attr_facts {
 	uint64_t ino;
 	size_t n_places;
@@ -12,7 +12,7 @@ struct attr_facts {
 	const struct meta_record *record; /* NULL: none */
 	const char *index_name;		  /* NULL or "": none */
 };
-void attr_fix(struct overlay *ov, const struct attr_facts *facts, struct statx *stx);
+int attr_fix(struct overlay *ov, const struct attr_facts *facts, struct statx *stx);
 /* What is asked of a node, corrected. */
 int attr_get(struct overlay *ov, struct node *n, struct statx *ret);
 /* A copy-up has left an object in the upper with these times: ctime is shown as it was, until something changes. */
@@ -23,3 +23,5 @@ void attr_own_ctime(struct overlay *ov, struct node *n);
 struct statx_timestamp attr_ctime(struct overlay *ov, struct node *n, const struct statx *stx);
 /* Stores how many links the view shows of an object in the index, beside the n_upper that its inode will have. */
 int attr_set_links(struct overlay *ov, int fd, const char *name, uint32_t n_shown, uint32_t n_upper);
+/* The same for one that is in the index, beside the names that it has in the upper now. */
+int attr_set_links_now(struct overlay *ov, const char *index_name, uint32_t n_shown);

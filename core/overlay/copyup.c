@@ -441,7 +441,12 @@ static int move_into_place(struct copy *c, int dirfd)
 		return r;
 	}
 	r = move_into_index(c);
-	return r < 0 ? r : io_link(ov->io, ov->index_fd, c->index_name, dirfd, c->name);
+	if (r < 0)
+		return r;
+	r = io_link(ov->io, ov->index_fd, c->index_name, dirfd, c->name);
+	if (r < 0)
+		(void) io_unlink(ov->io, ov->index_fd, c->index_name, 0); /* else every name below would lead to it */
+	return r;
 }
 
 /* Is the node still called what it was when the copy began? */

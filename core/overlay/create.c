@@ -125,8 +125,7 @@ static int found_made(struct overlay *ov, int dirfd, const char *name, struct fo
 		f->n_places = 1;
 		f->places[0] = (struct place) { .layer = LAYER_UPPER, .dev = f->dev, .ino = f->real_ino };
 	}
-	attr_fix(ov, &(struct attr_facts) { .ino = f->ino, .n_places = f->n_places }, &f->stx);
-	return 0;
+	return attr_fix(ov, &(struct attr_facts) { .ino = f->ino, .n_places = f->n_places }, &f->stx);
 }
 
 int create_check_name(struct overlay *ov, const char *name)
@@ -241,13 +240,19 @@ static int open_existing(struct overlay *ov, const struct actor *who, struct nod
 {
 	int r = overlay_lookup(ov, who, dir, name, ret);
 
+	*ret_file = NULL;
 	if (r <= 0)
 		return r < 0 ? r : -EAGAIN;
 	r = S_ISLNK(ret->node->type) ? -ELOOP : overlay_open(ov, who, ret->node, flags, ret_file);
-	if (r == 0 && flags & O_TRUNC)
+	if (r == 0 && flags & O_TRUNC && who->uid != 0) /* as any other write by somebody unprivileged */
+		r = overlay_setattr(ov, who, ret->node, NULL, &(struct attr_change) { .valid = ATTR_KILL_PRIV }, &ret->stx);
+	if (r == 0)
 		r = attr_get(ov, ret->node, &ret->stx);
-	if (r < 0)
+	if (r < 0) {
+		if (*ret_file)
+			overlay_release(*ret_file);
 		overlay_forget(ov, ret->node, 1);
+	}
 	return r;
 }
 

@@ -38,7 +38,7 @@ struct item {
 	uint8_t len;
 	uint8_t type;
 	bool hidden;	  /* a whiteout: only hides */
-	bool from_below;  /* a directory of the upper that has no number of its own: shows the one it had below */
+	bool maybe_below; /* a directory of the upper without a record: its number may be the one it had below */
 };
 
 struct listing {
@@ -156,6 +156,7 @@ static int add(struct listing *l, const char *name, size_t len, const struct ite
 /* Reading one layer's directory. */
 struct scan {
 	struct overlay *ov;
+	struct node *dir;
 	struct listing *list;
 	struct listing hidden_below; /* names that ".wh." names of this layer hide in the layers below */
 	int fd;
@@ -173,8 +174,12 @@ static int look_at_entry(struct scan *s, const char *name, struct item *it)
 
 	if (it->type == DT_CHR || it->type == DT_UNKNOWN) {
 		r = io_statx(s->ov->io, s->fd, name, STATX_BASIC_STATS, &stx);
+		if (r == -EACCES && it->type == DT_CHR && s->layer == LAYER_UPPER) {
+			it->hidden = true; /* ours, and not to be searched: what we could make there is a whiteout */
+			return 0;
+		}
 		if (r < 0)
-			return r == -ENOENT ? 0 : r; /* just removed */
+			return r == -ENOENT || r == -EACCES ? 0 : r; /* just removed, or its own look-up will say */
 		it->type = (uint8_t) IFTODT(stx.stx_mode);
 		it->hidden = statx_is_whiteout(&stx);
 	} else if (it->type == DT_REG && s->xwhiteouts) {
@@ -197,12 +202,24 @@ static int number_entry(struct scan *s, const char *name, struct item *it)
 			return r;
 		if (r == 1 && rec.has & META_RECORD_INO) {
 			it->ino = inomap_show(&s->ov->inomap, rec.fsid, rec.ino);
-			it->from_below = false;
+			it->maybe_below = false;
 			return 0;
 		}
 	}
 	it->ino = inomap_number(&s->ov->inomap, s->ov->io, s->dev, it->ino, s->fd, NULL);
 	return 0;
+}
+
+/* Only a look-up knows whether the two merge. See number() in look.c. */
+static int ask_number(struct scan *s, const char *name, struct item *it)
+{
+	FOUND(f);
+	int r = look(s->ov, s->dir, name, &f);
+
+	if (r == 0 && f.exists)
+		it->ino = f.ino;
+	it->maybe_below = false;
+	return r;
 }
 
 static int scan_entry(struct scan *s, const struct linux_dirent64 *d)
@@ -220,16 +237,13 @@ static int scan_entry(struct scan *s, const struct linux_dirent64 *d)
 		return add(&s->hidden_below, d->d_name + WH_PREFIX_LEN, len - WH_PREFIX_LEN, &it, &there);
 	}
 	r = look_at_entry(s, d->d_name, &it);
-	it.from_below = s->layer == LAYER_UPPER && it.type == DT_DIR;
+	it.maybe_below = s->layer == LAYER_UPPER && it.type == DT_DIR;
 	if (r == 0)
 		r = number_entry(s, d->d_name, &it);
 	if (r == 0)
 		r = add(s->list, d->d_name, len, &it, &there);
-	/* A directory that was copied up without a record has the number it had below: see number() in look.c. */
-	if (r == 0 && there && there->from_below && it.type == DT_DIR) {
-		there->ino = it.ino;
-		there->from_below = false;
-	}
+	if (r == 0 && there && there->maybe_below && it.type == DT_DIR)
+		r = ask_number(s, d->d_name, there);
 	return r;
 }
 
@@ -270,7 +284,7 @@ static int take_hidden(struct scan *s)
 static int scan_place(struct overlay *ov, struct node *dir, const struct place *p, struct listing *list)
 {
 	struct scan s = {
-		.ov = ov, .list = list, .layer = p->layer, .xwhiteouts = p->xwhiteouts, .filter = p->filter, .dev = p->dev,
+		.ov = ov, .dir = dir, .list = list, .layer = p->layer, .xwhiteouts = p->xwhiteouts, .filter = p->filter, .dev = p->dev,
 		.wh_names = ov->layers[p->layer].wh_names,
 	};
 	_cleanup_close_ int fd = -EBADF;

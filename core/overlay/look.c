@@ -389,10 +389,9 @@ int look(struct overlay *ov, struct node *dir, const char *name, struct found *f
 		r = number(ov, dir, name, f);
 	if (r < 0)
 		return r;
-	attr_fix(ov, &(struct attr_facts) {
+	return attr_fix(ov, &(struct attr_facts) {
 		.ino = f->ino, .n_places = f->n_places, .masked = f->masked, .record = &f->record, .index_name = f->index_name,
 	}, &f->stx);
-	return 0;
 }
 
 int look_node(struct overlay *ov, struct node *dir, const char *name, struct found *f, struct node **ret)

@@ -121,18 +121,14 @@ static void keep(struct removal *rm)
 		rm->fd = fd;
 }
 
-/* The index loses a name that was in a lower only: the count of links tells it. */
-static int count_down(struct removal *rm)
+/*
+ * The index loses a name that was in a lower only: the count of links tells it. After the removal, since a count that is too high
+ * harms nobody; with one too low the last but one name would take the object away.
+ */
+static void count_down(struct removal *rm)
 {
-	struct statx stx;
-	int r;
-
-	if (!rm->f.index_name[0] || rm->in_upper)
-		return 0;
-	r = io_statx(rm->ov->io, rm->ov->index_fd, rm->f.index_name, STATX_NLINK, &stx);
-	if (r == 0)
-		r = attr_set_links(rm->ov, rm->ov->index_fd, rm->f.index_name, rm->f.stx.stx_nlink - 1, stx.stx_nlink);
-	return r;
+	if (rm->f.index_name[0] && !rm->in_upper)
+		(void) attr_set_links_now(rm->ov, rm->f.index_name, rm->f.stx.stx_nlink - 1);
 }
 
 static int hide_or_remove_file(struct removal *rm)
@@ -237,12 +233,12 @@ int overlay_unlink(struct overlay *ov, const struct actor *who, struct node *dir
 		r = -EISDIR;
 	if (r == 0) {
 		keep(&rm);
-		r = count_down(&rm);
-	}
-	if (r == 0)
 		r = hide_or_remove_file(&rm);
-	if (r == 0)
+	}
+	if (r == 0) {
+		count_down(&rm);
 		forget_name(&rm);
+	}
 	return r;
 }
 

@@ -49,6 +49,7 @@ struct rename {
 	struct end from, to;
 	unsigned int flags;
 	int kept_fd; /* of what is replaced */
+	struct node *looked[2]; /* referenced: what the names meant before they were held */
 };
 
 static void end_done(struct overlay *ov, struct end *e)
@@ -63,6 +64,8 @@ static void rename_done(struct rename *rn)
 	end_done(rn->ov, &rn->from);
 	end_done(rn->ov, &rn->to);
 	rn->kept_fd = fd_close(rn->kept_fd);
+	for (size_t i = 0; i < ARRAY_SIZE(rn->looked); i++)
+		(void) node_unref(rn->ov, rn->looked[i]);
 }
 
 static int look_end(struct overlay *ov, struct end *e)
@@ -400,17 +403,13 @@ static int move(struct rename *rn)
 	return r == -EINVAL && whiteout ? -EXDEV : r; /* a file system without RENAME_WHITEOUT */
 }
 
-/* What was replaced has one name less. */
-static int count_down_target(struct rename *rn)
+/* What was replaced has one name less. See count_down() in remove.c. */
+static void count_down_target(struct rename *rn)
 {
-	struct overlay *ov = rn->ov;
-	struct statx stx;
-	int r;
+	const struct end *to = &rn->to;
 
-	if (!rn->to.node || rn->flags & RENAME_EXCHANGE || !rn->to.index_name[0] || rn->to.in_upper)
-		return 0;
-	r = io_statx(ov->io, ov->index_fd, rn->to.index_name, STATX_NLINK, &stx);
-	return r < 0 ? r : attr_set_links(ov, ov->index_fd, rn->to.index_name, rn->to.n_links - 1, stx.stx_nlink);
+	if (to->node && !(rn->flags & RENAME_EXCHANGE) && to->index_name[0] && !to->in_upper)
+		(void) attr_set_links_now(rn->ov, to->index_name, to->n_links - 1);
 }
 
 static int settle(struct rename *rn, struct paths *from_paths, struct paths *to_paths)
@@ -461,7 +460,12 @@ static int rename_held(struct rename *rn)
 
 		(void) spot_open(ov, rn->to.node, O_PATH, &s, &rn->kept_fd); /* see keep() in remove.c */
 	}
-	r = link_from_index(ov, &rn->from);
+	/* First what may be refused, so that a refusal has changed nothing. */
+	r = prepare_dir(rn, &rn->from, &rn->to, &from_paths);
+	if (r == 0 && exchange)
+		r = prepare_dir(rn, &rn->to, &rn->from, &to_paths);
+	if (r == 0)
+		r = link_from_index(ov, &rn->from);
 	if (r == 0 && exchange)
 		r = link_from_index(ov, &rn->to);
 	if (r == 0)
@@ -469,14 +473,11 @@ static int rename_held(struct rename *rn)
 	if (r == 0 && exchange)
 		r = note_impure(ov, rn->to.node, &rn->from);
 	if (r == 0)
-		r = count_down_target(rn);
-	if (r == 0)
-		r = prepare_dir(rn, &rn->from, &rn->to, &from_paths);
-	if (r == 0 && exchange)
-		r = prepare_dir(rn, &rn->to, &rn->from, &to_paths);
-	if (r == 0)
 		r = move(rn);
-	return r < 0 ? r : settle(rn, &from_paths, &to_paths);
+	if (r < 0)
+		return r;
+	count_down_target(rn);
+	return settle(rn, &from_paths, &to_paths);
 }
 
 /* -EAGAIN: things changed between looking and holding. */
@@ -485,7 +486,9 @@ static int try_rename(struct rename *rn)
 	struct overlay *ov = rn->ov;
 	struct node *from, *to;
 	LEASE_SET(names);
-	int r = look_end(ov, &rn->from);
+	int r;
+
+	r = look_end(ov, &rn->from);
 
 	if (r == 0)
 		r = look_end(ov, &rn->to);
@@ -496,8 +499,8 @@ static int try_rename(struct rename *rn)
 	r = copy_up_all(rn);
 	if (r < 0)
 		return r;
-	from = rn->from.node;
-	to = rn->to.node;
+	from = rn->looked[0] = steal_ptr(rn->from.node);
+	to = rn->looked[1] = steal_ptr(rn->to.node);
 	lease_take_names(ov, rn->from.dir, rn->to.dir, to && S_ISDIR(to->type) ? to : NULL, &names);
 	r = examine_end(ov, &rn->from);
 	if (r == 0)

@@ -134,7 +134,7 @@ static int change(struct overlay *ov, const struct actor *who, struct node *n, c
 		node_set_flag(ov, n, NODE_ACL_KNOWN, false);
 	if (r == 0 && strcmp(op.name2, "security.capability") == 0)
 		node_set_flag(ov, n, NODE_CAPS_GONE, op.kind == IO_REMOVEXATTR);
-	if (r == 0 && kill_sgid && stx.stx_mode & S_ISGID) {
+	if (r == 0 && kill_sgid && strcmp(op.name2, ACL_ACCESS) == 0 && stx.stx_mode & S_ISGID) {
 		r = io_statx(ov->io, s.fd, s.name, STATX_MODE, &stx); /* the ACL has changed it */
 		if (r == 0)
 			r = io_chmod(ov->io, s.fd, s.name, stx.stx_mode & 07777 & ~(mode_t) S_ISGID);
