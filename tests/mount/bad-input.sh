@@ -1,0 +1,61 @@
+#!/bin/sh
+# Every wrong command line has a message that names what is wrong, an exit status, and leaves no mount.
+. "$HERE/lib.sh"
+requires_osfuse
+echo file >"$T/file"
+bad() {
+	want=$1 pattern=$2
+	shift 2
+	fails "$want" "$pattern" "$OSFUSE" "$@"
+	grep -q '^osfuse: ' "$T/said" || fail "message without 'osfuse: ': $(cat "$T/said")"
+	! mounted || fail "mounted all the same: $*"
+}
+layers() {
+	printf '%s\n' --lower "${1:-$L}" --upper "${2:-$U}" --work "${3:-$W}"
+}
+bad 1 "$T/none.*no such" mount $(layers "$T/none") "$M"
+bad 1 "$T/file.*not a directory" mount $(layers "$T/file") "$M"
+bad 1 "$T/none.*no such" mount $(layers "$L" "$T/none") "$M"
+bad 1 "$T/file.*not a directory" mount $(layers "$L" "$T/file") "$M"
+bad 1 "$T/nomnt" mount $(layers) "$T/nomnt/deeper"
+bad 1 "$T/file.*not a directory" mount $(layers) "$T/file"
+mkdir -p "$U/lower" "$U/work"
+bad 1 upper mount $(layers "$U/lower") "$M"
+bad 1 'work|upper' mount $(layers "$L" "$U" "$U/work") "$M"
+bad 1 'work|upper' mount $(layers "$L" "$U" "$U") "$M"
+rmdir "$U/lower" "$U/work"
+bad 2 nonsense mount --nonsense "$M"
+bad 2 nonsense nonsense
+bad 2 nonsense mount -o nonsense $(layers) "$M"
+bad 2 . mount
+bad 2 . mount $(layers) "$M" extra
+bad 2 . mount --lower
+bad 2 . umount
+bad 1 "$M.*not" umount "$M"
+bad 1 . umount "$T/none"
+bad 1 'too long' mount $(layers) "/$(printf '%05000d' 0)"
+bad 1 'too long' mount $(layers "$T/$(printf '%0256d' 0)") "$M"
+fails 2 . "$OSFUSE"
+"$OSFUSE" --version | grep -qE '[0-9]+\.[0-9]+' || fail "no version"
+"$OSFUSE" --help | grep -q mount || fail "no help"
+"$OSFUSE" mount --help | grep -q -- --lower || fail "no help for mount"
+if [ "$(id -u)" -eq 0 ]; then
+	mkdir "$T/other" "$T/ro"
+	mount -t tmpfs none "$T/other"
+	mkdir "$T/other/work"
+	bad 1 'different file system|same file system|work' mount $(layers "$L" "$U" "$T/other/work") "$M"
+	mount -t tmpfs none "$T/ro"
+	mkdir "$T/ro/u" "$T/ro/w"
+	mount -o remount,ro "$T/ro"
+	bad 1 'read-only' mount $(layers "$L" "$T/ro/u" "$T/ro/w") "$M"
+	mkdir "$T/empty"
+	: >"$T/nofuse"
+	unshare -m sh -c 'mount --bind "$1" /dev/fuse && shift && "$@"' sh "$T/nofuse" \
+		"$OSFUSE" mount $(layers) "$M" >"$T/said" 2>&1 && fail "mounted without /dev/fuse"
+	grep -q '/dev/fuse' "$T/said" || fail "without /dev/fuse: $(cat "$T/said")"
+else
+	mkdir -m 0 "$T/unreadable"
+	bad 1 "$T/unreadable.*denied" mount $(layers "$T/unreadable") "$M"
+	fails 1 fusermount3 env PATH="$T/nowhere" "$OSFUSE" mount $(layers) "$M"
+fi
+mount_view

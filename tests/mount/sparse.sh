@@ -1,0 +1,30 @@
+#!/bin/sh
+# Copy-up keeps holes, and what SEEK_DATA tells fits the content.
+. "$HERE/lib.sh"
+truncate -s 1G "$L/big"
+for mib in 1 500 1000; do
+	dd if=/dev/urandom of="$L/big" bs=4096 count=1 seek=$((mib * 256)) conv=notrunc 2>/dev/null
+done
+truncate -s 64M "$L/holes"
+mount_view
+for f in big holes; do
+	printf x | dd of="$M/$f" bs=1 seek=8192 conv=notrunc 2>/dev/null
+	is "$(stat -c %s "$M/$f")" "$(stat -c %s "$L/$f")" size
+done
+[ "$(blocks_kib "$U")" -lt 4096 ] || fail "the upper takes $(blocks_kib "$U") KiB"
+python - "$L/big" "$M/big" <<'PY'
+import os, sys
+a, b = (os.open(p, os.O_RDONLY) for p in sys.argv[1:])
+for off in (1 << 20, 500 << 20, 1000 << 20, (1 << 30) - 4096):
+    assert os.pread(a, 4096, off) == os.pread(b, 4096, off), off
+assert os.pread(b, 4, 8191) == b"\0x\0\0"
+pos, data = 0, 0
+while True:
+    try:
+        start = os.lseek(b, pos, os.SEEK_DATA)
+    except OSError:
+        break
+    pos = os.lseek(b, start, os.SEEK_HOLE)
+    data += pos - start
+assert 4 * 4096 <= data < 4 << 20, data
+PY
