@@ -306,7 +306,7 @@ static int climb(struct climb *c, struct node *n, uint16_t layer, struct dirfd *
 		r = open_step(ov, c->v[c->n - 1].node, layer, ov->layers[layer].fd, o.path + 1, &o, ret);
 		free(o.path);
 	} else {
-		int fd = io_open(ov->io, o.fd, NULL, O_PATH | O_DIRECTORY, 0, NULL);
+		int fd = open_dir(ov, o.fd, NULL, false);
 
 		if (fd < 0)
 			return fd;

@@ -273,8 +273,10 @@ int overlay_rmdir(struct overlay *ov, const struct actor *who, struct node *dir,
 		r = examine(&rm);
 		if (r == 0 && rm.node != victim)
 			r = -ENOENT; /* another has taken its place since */
-		if (r == 0)
-			r = listing_is_empty(ov, victim) == 1 ? 0 : -ENOTEMPTY;
+		if (r == 0) {
+			r = listing_is_empty(ov, victim);
+			r = r < 0 ? r : r == 0 ? -ENOTEMPTY : 0;
+		}
 		if (r == 0) {
 			keep(&rm);
 			r = hide_or_remove_dir(&rm);

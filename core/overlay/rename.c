@@ -26,6 +26,7 @@
 #include "overlay/lease.h"
 #include "overlay/listing.h"
 #include "overlay/look.h"
+#include "overlay/place.h"
 #include "overlay/remove.h"
 #include "overlay/spot.h"
 
@@ -177,70 +178,12 @@ static int copy_up_all(struct rename *rn)
 
 /* redirects */
 
-/* Prepends "/component" to a path that is built from its end. */
-static int prepend(char **at, const char *start, const char *component)
-{
-	size_t len = strlen(component);
-
-	if ((size_t) (*at - start) < len + 1)
-		return -EXDEV;
-	*at -= len;
-	memcpy(*at, component, len);
-	if (component[0] != '/')
-		*--*at = '/';
-	return 0;
-}
-
-/*
- * The path of a directory as a layer's own names have it; layer LAYER_UPPER: as the topmost layer below the upper that
- * has it. Into buf, at its end.
- */
-static int lower_path(struct overlay *ov, struct node *n, uint16_t layer, char buf[static META_PATH_MAX], char **ret)
-{
-	struct node *at = n;
-	int r = 0;
-
-	*ret = buf + META_PATH_MAX - 1;
-	**ret = '\0';
-	node_ref(at);
-	while (at != ov->root && r == 0) {
-		char name[NAME_BYTES], own[META_PATH_MAX] = "";
-		struct node *up = node_parent(ov, at, name);
-
-		{
-			SCOPE_LOCK(&node_shard(ov, at)->lock);
-			for (uint16_t i = 0; i < at->places->n; i++) {
-				const struct place *p = &at->places->v[i];
-
-				if (layer == LAYER_UPPER ? p->layer == LAYER_UPPER : p->layer != layer)
-					continue;
-				if (p->path)
-					(void) strcpy(own, p->path);
-				break;
-			}
-		}
-		r = up ? prepend(ret, buf, own[0] ? own : name) : -EXDEV;
-		(void) node_unref(ov, at);
-		at = up;
-		if (own[0] == '/')
-			break;
-	}
-	(void) node_unref(ov, at);
-	return r;
-}
-
 /* The new paths of a directory's places, by which its parts below stay reachable under another name. */
 struct paths {
 	size_t n;
 	char *v[MAX_LAYERS];
 	uint16_t layers[MAX_LAYERS];
 };
-
-static void paths_done(struct paths *p)
-{
-	for (size_t i = 0; i < p->n; i++)
-		free(p->v[i]);
-}
 
 static int new_paths(struct overlay *ov, const struct end *e, bool same_dir, struct paths *ret)
 {
@@ -265,7 +208,7 @@ static int new_paths(struct overlay *ov, const struct end *e, bool same_dir, str
 		if (same_dir) {
 			ret->v[i] = strdup(e->name);
 		} else {
-			r = lower_path(ov, e->dir, ret->layers[i], buf, &path);
+			r = place_path(ov, e->dir, ret->layers[i], buf, &path);
 			if (r == 0 && asprintf(&ret->v[i], "%s/%s", path, own ? own : e->name) < 0)
 				ret->v[i] = NULL;
 			free(own);
@@ -276,23 +219,19 @@ static int new_paths(struct overlay *ov, const struct end *e, bool same_dir, str
 	return r;
 }
 
-/* Writes the redirect of a directory that is about to move, or its opacity; fills the paths that it has afterwards. */
-static int prepare_dir(struct rename *rn, struct end *e, const struct end *goal, struct paths *paths)
-{
-	struct overlay *ov = rn->ov;
-	bool same_dir = e->dir == goal->dir;
-	char buf[META_PATH_MAX], text[META_PATH_MAX + NAME_BYTES], *path, own[META_PATH_MAX] = "";
-	int r;
+/* What a directory that moves is to be told, and where its parts are afterwards. */
+struct plan {
+	const char *attr; /* META_REDIRECT, META_OPAQUE; NULL: nothing */
+	char value[META_REDIRECT_MAX + 1];
+	struct paths paths;
+};
 
-	paths->n = 0;
-	if (!S_ISDIR(e->node->type))
-		return 0;
-	if (!has_lower_parts(ov, e->node))
-		return goal->below || goal->in_upper || goal->upper_whiteout
-			       ? meta_set(&ov->meta, e->upper.d->fd, e->name, META_OPAQUE, "y", 1) : 0;
-	r = new_paths(ov, e, same_dir, paths);
-	if (r < 0)
-		return r;
+/* The path, or name, by which the layers below know a directory: what its redirect is to say. */
+static int redirect_text(struct overlay *ov, const struct end *e, bool same_dir, char value[static META_REDIRECT_MAX + 1])
+{
+	char buf[META_PATH_MAX], *path = buf, own[META_PATH_MAX] = "";
+	int n, r;
+
 	{
 		SCOPE_LOCK(&node_shard(ov, e->node)->lock);
 		const struct place *p = &e->node->places->v[1]; /* the topmost part below */
@@ -300,17 +239,42 @@ static int prepare_dir(struct rename *rn, struct end *e, const struct end *goal,
 		if (p->path)
 			(void) strcpy(own, p->path);
 	}
-	if (own[0] == '/' || same_dir) {
-		(void) snprintf(text, sizeof(text), "%s", own[0] ? own : e->name);
-	} else {
-		r = lower_path(ov, e->dir, LAYER_UPPER, buf, &path);
+	buf[0] = '\0';
+	if (own[0] != '/' && !same_dir) {
+		r = place_path(ov, e->dir, LAYER_UPPER, buf, &path);
 		if (r < 0)
 			return r;
-		(void) snprintf(text, sizeof(text), "%s/%s", path, own[0] ? own : e->name);
 	}
-	if (strlen(text) > META_REDIRECT_MAX)
-		return -EXDEV;
-	return meta_set(&ov->meta, e->upper.d->fd, e->name, META_REDIRECT, text, strlen(text));
+	n = snprintf(value, META_REDIRECT_MAX + 1, "%s%s%s", path, own[0] == '/' || same_dir ? "" : "/", own[0] ? own : e->name);
+	return n < 0 || n > META_REDIRECT_MAX ? -EXDEV : 0;
+}
+
+static void plan_done(struct plan *plan)
+{
+	for (size_t i = 0; i < plan->paths.n; i++)
+		free(plan->paths.v[i]);
+}
+
+static int plan_dir(struct overlay *ov, const struct end *e, const struct end *goal, struct plan *plan)
+{
+	bool same_dir = e->dir == goal->dir;
+	int r;
+
+	if (!S_ISDIR(e->node->type))
+		return 0;
+	if (!has_lower_parts(ov, e->node)) {
+		plan->attr = goal->below || goal->in_upper || goal->upper_whiteout ? META_OPAQUE : NULL;
+		(void) strcpy(plan->value, "y");
+		return 0;
+	}
+	plan->attr = META_REDIRECT;
+	r = new_paths(ov, e, same_dir, &plan->paths);
+	return r < 0 ? r : redirect_text(ov, e, same_dir, plan->value);
+}
+
+static int tell_dir(struct overlay *ov, const struct end *e, const struct plan *plan)
+{
+	return plan->attr ? meta_set(&ov->meta, e->upper.d->fd, e->name, plan->attr, plan->value, strlen(plan->value)) : 0;
 }
 
 static void install_paths(struct overlay *ov, struct node *n, struct paths *paths)
@@ -334,18 +298,15 @@ static void install_paths(struct overlay *ov, struct node *n, struct paths *path
 /* An indexed object may be seen under a name that only a lower has: give it that name in the upper, to be moved. */
 static int link_from_index(struct overlay *ov, struct end *e)
 {
-	struct statx stx;
 	int r;
 
 	if (!e->node || e->in_upper || !e->index_name[0])
 		return 0;
-	r = io_statx(ov->io, ov->index_fd, e->index_name, STATX_NLINK, &stx);
-	if (r == 0)
-		r = attr_set_links(ov, ov->index_fd, e->index_name, e->n_links, stx.stx_nlink + 1);
-	if (r == 0)
-		r = io_link(ov->io, ov->index_fd, e->index_name, e->upper.d->fd, e->name);
-	e->in_upper = r == 0;
-	return r;
+	r = io_link(ov->io, ov->index_fd, e->index_name, e->upper.d->fd, e->name);
+	if (r < 0)
+		return r;
+	e->in_upper = true;
+	return attr_set_links_now(ov, e->index_name, e->n_links); /* too high until then: see count_down() in remove.c */
 }
 
 static int copy_dir_attrs(struct overlay *ov, const struct end *e, const char *temp)
@@ -451,7 +412,7 @@ static int note_impure(struct overlay *ov, struct node *n, const struct end *goa
 static int rename_held(struct rename *rn)
 {
 	struct overlay *ov = rn->ov;
-	_cleanup_(paths_done) struct paths from_paths = { .n = 0 }, to_paths = { .n = 0 };
+	_cleanup_(plan_done) struct plan from = { .attr = NULL }, to = { .attr = NULL };
 	bool exchange = rn->flags & RENAME_EXCHANGE;
 	int r;
 
@@ -461,9 +422,13 @@ static int rename_held(struct rename *rn)
 		(void) spot_open(ov, rn->to.node, O_PATH, &s, &rn->kept_fd); /* see keep() in remove.c */
 	}
 	/* First what may be refused, so that a refusal has changed nothing. */
-	r = prepare_dir(rn, &rn->from, &rn->to, &from_paths);
+	r = plan_dir(ov, &rn->from, &rn->to, &from);
 	if (r == 0 && exchange)
-		r = prepare_dir(rn, &rn->to, &rn->from, &to_paths);
+		r = plan_dir(ov, &rn->to, &rn->from, &to);
+	if (r == 0)
+		r = tell_dir(ov, &rn->from, &from);
+	if (r == 0 && exchange)
+		r = tell_dir(ov, &rn->to, &to);
 	if (r == 0)
 		r = link_from_index(ov, &rn->from);
 	if (r == 0 && exchange)
@@ -477,7 +442,7 @@ static int rename_held(struct rename *rn)
 	if (r < 0)
 		return r;
 	count_down_target(rn);
-	return settle(rn, &from_paths, &to_paths);
+	return settle(rn, &from.paths, &to.paths);
 }
 
 /* -EAGAIN: things changed between looking and holding. */
