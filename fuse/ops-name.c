@@ -103,6 +103,14 @@ int op_symlink(struct request *rq)
 	return r < 0 ? r : give_entry(rq, &e);
 }
 
+bool unlink_may_block(const struct request *rq)
+{
+	struct wire_args args = rq->args;
+	const char *name = wire_take_name(&args);
+
+	return name && overlay_unlink_would_copy(rq->session->ov, rq->node, name);
+}
+
 bool link_may_block(const struct request *rq)
 {
 	struct wire_args args = rq->args;

@@ -70,6 +70,7 @@ int op_unlink(struct request *rq);
 int op_rmdir(struct request *rq);
 int op_rename(struct request *rq);
 int op_rename2(struct request *rq);
+bool unlink_may_block(const struct request *rq);
 bool link_may_block(const struct request *rq);
 
 /* Attributes: ops-attr.c */

@@ -15,8 +15,6 @@
 #include "overlay/copyup.h"
 #include "overlay/spot.h"
 
-/* What a layer's file is opened with. O_APPEND must not be: offsets come with each write. */
-#define KEPT_FLAGS (O_ACCMODE | O_TRUNC)
 #define CAPABILITY "security.capability"
 
 struct overlay_file {
@@ -101,6 +99,17 @@ bool overlay_would_copy(struct overlay *ov, struct node *n, int flags)
 	return wants_change(flags) && !node_is_upper(ov, n);
 }
 
+/*
+ * How the layer's file is opened. Not with O_APPEND: offsets come with each write. Nor with O_TRUNC: what is found under the name
+ * may turn out to be another file, so it is cut off once it is known to be the right one, which takes a descriptor to write with.
+ */
+static int layer_flags(int flags)
+{
+	int mode = flags & O_ACCMODE;
+
+	return mode == O_RDONLY && flags & O_TRUNC ? O_RDWR : mode;
+}
+
 int overlay_open(struct overlay *ov, const struct actor *who, struct node *n, int flags, struct overlay_file **ret)
 {
 	SPOT(s);
@@ -111,7 +120,9 @@ int overlay_open(struct overlay *ov, const struct actor *who, struct node *n, in
 	if (wants_change(flags))
 		r = copyup(ov, who, n, flags & O_TRUNC ? 0 : COPYUP_ALL);
 	if (r == 0)
-		r = spot_open(ov, n, flags & KEPT_FLAGS, &s, &fd);
+		r = spot_open(ov, n, layer_flags(flags), &s, &fd);
+	if (r == 0 && flags & O_TRUNC)
+		r = io_truncate(ov->io, fd, 0);
 	if (r == 0)
 		r = file_new_on(ov, n, fd, flags, s.layer, ret);
 	if (r < 0)

@@ -57,6 +57,11 @@ struct overlay_config {
 	bool userxattr; /* "user.overlay." instead of "trusted.overlay." */
 	bool no_redirect; /* renaming a directory that has a lower part: EXDEV instead of a redirect */
 	bool no_index; /* hard links break at copy-up */
+	/*
+	 * A change of attributes leaves the data of a file in the lower. No effect with userxattr, with which such files are
+	 * not read either, and with no_redirect.
+	 */
+	bool metacopy;
 	bool volatile_; /* nothing is synced */
 	enum overlay_devices devices;
 	/* Directories shown empty and untouchable, known by device and inode: our own store, upper and work directories. */
@@ -123,6 +128,9 @@ void overlay_count(struct overlay *ov, struct overlay_counters *ret);
 
 /* True when an open with these flags, or a change, would copy data up first: not for a thread that others wait for. */
 bool overlay_would_copy(struct overlay *ov, struct node *node, int open_flags);
+
+/* The same of removing a name: a lower object with other names has to be counted in the upper from then on. */
+bool overlay_unlink_would_copy(struct overlay *ov, struct node *dir, const char *name);
 
 /* Look-up: 1 found, 0 absent (ret->node NULL). */
 int overlay_lookup(struct overlay *ov, const struct actor *who, struct node *dir, const char *name, struct entry *ret);

@@ -196,6 +196,18 @@ static void forget_name(struct removal *rm)
 }
 
 /* A lower object with links that other names will keep: its count has to be kept in the upper from now on. */
+static bool wants_index(const struct overlay *ov, const struct found *f)
+{
+	return !S_ISDIR(f->stx.stx_mode) && f->layer != LAYER_UPPER && f->stx.stx_nlink > 1 && ov->index_fd >= 0;
+}
+
+bool overlay_unlink_would_copy(struct overlay *ov, struct node *dir, const char *name)
+{
+	FOUND(f);
+
+	return ov->writable && look_check_name(name) == 0 && look(ov, dir, name, &f) == 0 && f.exists && wants_index(ov, &f);
+}
+
 static int index_before_removal(struct overlay *ov, const struct actor *who, struct node *dir, const char *name)
 {
 	struct node *n;
@@ -204,9 +216,7 @@ static int index_before_removal(struct overlay *ov, const struct actor *who, str
 
 	if (r <= 0)
 		return r < 0 ? r : -ENOENT;
-	r = 0;
-	if (!S_ISDIR(n->type) && f.layer != LAYER_UPPER && f.stx.stx_nlink > 1 && ov->index_fd >= 0)
-		r = copyup(ov, who, n, COPYUP_ALL);
+	r = wants_index(ov, &f) ? copyup(ov, who, n, COPYUP_ALL) : 0;
 	(void) node_unref(ov, n);
 	return r;
 }

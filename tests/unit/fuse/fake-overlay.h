@@ -109,6 +109,11 @@ mode_t overlay_node_type(const struct node *node)
 	return node->type;
 }
 
+bool overlay_unlink_would_copy(struct overlay *ov, struct node *dir, const char *name)
+{
+	return false;
+}
+
 bool overlay_would_copy(struct overlay *ov, struct node *node, int open_flags)
 {
 	fake.flags = open_flags;
