@@ -17,7 +17,7 @@ as_root() {
 packages_of() {
 	case $1 in
 	build)
-		echo "meson ninja-build pkg-config libc6-dev libfuse3-dev fuse3 libjansson-dev liburing-dev"
+		echo "meson ninja-build pkg-config libc6-dev libfuse3-dev fuse3 libjansson-dev"
 		case ${CC:-gcc} in
 		*clang*) echo "clang" ;;
 		*) echo "gcc" ;;
