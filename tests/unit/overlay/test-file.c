@@ -42,6 +42,56 @@ static void test_what_can_be_opened(void **state)
 	assert_int_equal(view_open(f, "link", O_RDONLY, &file), -ENXIO);
 }
 
+/* Renames another file over "a" at the moment when the layer's "a" is about to be opened. */
+struct racer {
+	struct io_engine engine;
+	struct fixture *f;
+	bool armed;
+};
+
+static void racer_run(struct io_engine *e, struct io_op *ops, size_t n)
+{
+	struct racer *racer = container_of(e, struct racer, engine);
+	struct fixture *f = racer->f;
+
+	for (size_t i = 0; i < n; i++) {
+		if (racer->armed && ops[i].kind == IO_OPEN && ops[i].name && strcmp(ops[i].name, "a") == 0) {
+			struct node *root = overlay_root(f->ov);
+
+			racer->armed = false;
+			assert_int_equal(overlay_rename(f->ov, &f->who, root, "precious", root, "a", 0), 0);
+		}
+		io_run(f->sync, &ops[i], 1);
+	}
+}
+
+static struct io_engine *racer_free(struct io_engine *e)
+{
+	return NULL;
+}
+
+/* An open that truncates holds no name: what takes the name in between must be left whole. */
+static void test_truncates_no_other(void **state)
+{
+	static const struct io_engine_ops ops = { .name = "racer", .run = racer_run, .free = racer_free };
+	struct fixture *f = *state;
+	struct racer racer = { .engine.ops = &ops, .f = f };
+	struct overlay_file *file;
+
+	layer_file(f, "upper/a", "to be cut off");
+	layer_file(f, "upper/precious", "precious");
+	layer_dir(f, "l1");
+	f->engine = &racer.engine;
+	fixture_open(f, 1);
+	(void) view_node(f, "a"); /* held, as the kernel does */
+	racer.armed = true;
+	assert_int_equal(view_open(f, "a", O_WRONLY | O_TRUNC, &file), 0);
+	assert_false(racer.armed);
+	overlay_release(file);
+	assert_content(f, "a", "precious");
+	fixture_close(f);
+}
+
 /* A reader from before the copy-up sees what is written after it. */
 static void test_reader_sees_later_writes(void **state)
 {
@@ -240,6 +290,7 @@ int main(void)
 		FIXTURE_TEST(test_reader_of_renamed), FIXTURE_TEST(test_failing_switch), FIXTURE_TEST(test_many_open),
 		FIXTURE_TEST(test_holes), FIXTURE_TEST(test_copy_range), FIXTURE_TEST(test_kill_priv), FIXTURE_TEST(test_volatile),
 		FIXTURE_TEST(test_failing_data),
+		FIXTURE_TEST(test_truncates_no_other),
 	};
 
 	return FIXTURE_RUN(tests);

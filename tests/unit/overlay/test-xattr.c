@@ -155,6 +155,23 @@ static void test_acl_kills_sgid(void **state)
 	assert_int_equal(view_stat(f, "b").stx_mode & 07777, 02750);
 }
 
+/* As on other file systems: an ordinary user is not shown the names that only root may read. */
+static void test_trusted_is_roots(void **state)
+{
+	struct fixture *f = *state;
+
+	if (geteuid() != 0)
+		skip(); /* nobody else can set one */
+	layer_file(f, "l1/a", "x");
+	layer_xattr(f, "l1/a", "trusted.secret", "1", 1);
+	layer_xattr(f, "l1/a", "user.open", "1", 1);
+	fixture_open(f, 1);
+	assert_true(listed(f, "a", "trusted.secret"));
+	f->who.uid = 1000;
+	assert_false(listed(f, "a", "trusted.secret"));
+	assert_true(listed(f, "a", "user.open"));
+}
+
 static void test_names(void **state)
 {
 	struct fixture *f = *state;
@@ -177,6 +194,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		FIXTURE_TEST(test_plain),    FIXTURE_TEST(test_hidden),	       FIXTURE_TEST(test_escaped),
 		FIXTURE_TEST(test_symlinks), FIXTURE_TEST(test_acl_kills_sgid), FIXTURE_TEST(test_names),
+		FIXTURE_TEST(test_trusted_is_roots),
 	};
 
 	return FIXTURE_RUN(tests);
