@@ -389,6 +389,20 @@ static bool harmless_devices(const struct view *v)
 	return v->layers.has_root && mount_privileged() && (v->config->flags.dev != CHOICE_ON || v->config->helper);
 }
 
+/*
+ * Changes of attributes without a copy of the data. As with overlayfs, not unless it is asked for, where somebody may mount or
+ * read the upper with other programs. In a sandbox of our own it is the rule; but the machine itself changes under its view, and what
+ * was changed there shall not be lost with the file that it was made on.
+ */
+static bool wants_metacopy(const struct view *v)
+{
+	const struct launch_config *c = v->config;
+
+	if (c->metacopy != CHOICE_UNSET)
+		return c->metacopy == CHOICE_ON;
+	return v->sandbox && !c->upper && !sandbox_settings(v->sandbox)->upper && !v->layers.has_root;
+}
+
 static int make_overlay(struct view *v)
 {
 	const struct launch_config *c = v->config;
@@ -401,6 +415,7 @@ static int make_overlay(struct view *v)
 		.userxattr = c->userxattr || !can_use_trusted(),
 		.no_redirect = c->no_redirect,
 		.no_index = c->no_index,
+		.metacopy = wants_metacopy(v),
 		.volatile_ = c->volatile_,
 		.devices = harmless_devices(v) ? OVERLAY_DEVICES_HARMLESS : OVERLAY_DEVICES_ALL,
 		.masks = l->masks,
@@ -413,6 +428,9 @@ static int make_overlay(struct view *v)
 	case -EOPNOTSUPP:
 		(void) problem_set(v->problem, r, what, "upper: the file system has not the extended attributes that are needed");
 		return problem_hint(v->problem, r, "put the upper on ext4, xfs, btrfs or tmpfs");
+	case -ESTALE:
+		(void) problem_set(v->problem, r, v->layers.work, "work directory: belongs to another upper than %s", what);
+		return problem_hint(v->problem, r, "an upper keeps its work directory: it has what is known of hard links");
 	case -EROFS:
 	case -EXDEV:
 		return problem_errno(v->problem, r, what);

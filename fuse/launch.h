@@ -32,6 +32,7 @@ struct launch_config {
 	bool allow_root;
 	const char *from_kernel; /* an option that only a remount may carry; static */
 	bool userxattr, volatile_, no_redirect, no_index;
+	enum choice metacopy;
 };
 
 void launch_config_done(struct launch_config *c);

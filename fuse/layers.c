@@ -309,6 +309,8 @@ static int open_upper(struct layers *l, const char *upper, const char *work, str
 	if (r == 0)
 		r = open_writable(work ? work : beside, "work directory", &l->work_fd, &l->work, p);
 	if (r == 0)
+		r = holder_lock(l->work_fd, l->work, p);
+	if (r == 0)
 		r = check_upper(l, p);
 	if (r < 0 && made)
 		(void) rmdir(beside); /* leave no trace of what did not come about */

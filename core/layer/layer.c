@@ -117,19 +117,34 @@ static bool redirect_is_sound(const char *s, size_t len)
 	return true;
 }
 
-static int look_redirect(const struct layer *l, int fd, const char *name, struct lentry *ret)
+static int look_redirect(const struct layer *l, int fd, const char *name, char redirect[static META_REDIRECT_MAX + 1])
 {
 	size_t n;
-	int r = meta_get(&l->meta, fd, name, META_REDIRECT, ret->redirect, META_REDIRECT_MAX, &n);
+	int r = meta_get(&l->meta, fd, name, META_REDIRECT, redirect, META_REDIRECT_MAX, &n);
 
 	if (r == 1) {
-		ret->redirect[n] = '\0';
-		if (!redirect_is_sound(ret->redirect, n))
+		redirect[n] = '\0';
+		if (!redirect_is_sound(redirect, n))
 			r = -EIO; /* as kernel overlayfs: the layer is damaged or forged */
 	}
 	if (r != 1)
-		ret->redirect[0] = '\0';
+		redirect[0] = '\0';
 	return r < 0 ? r == -ERANGE ? -EIO : r : 0;
+}
+
+int layer_look_metacopy(const struct layer *l, int fd, const char *name, char redirect[static META_REDIRECT_MAX + 1])
+{
+	unsigned char value[META_METACOPY_MAX];
+	size_t n;
+	int r = meta_get(&l->meta, fd, name, META_METACOPY, value, sizeof(value), &n);
+
+	redirect[0] = '\0';
+	if (r <= 0)
+		return r == -ERANGE ? -EIO : r;
+	if (n > 0 && (n < META_METACOPY_MIN || value[0] != 0 || value[1] != n)) /* version, length */
+		return -EIO;
+	r = look_redirect(l, fd, name, redirect);
+	return r < 0 ? r : 1;
 }
 
 static int look_wh_opaque(const struct layer *l, int fd, const char *name, struct lentry *ret)
@@ -169,7 +184,7 @@ int layer_look_attrs(const struct layer *l, int fd, const char *name, unsigned i
 	if (n > 0) {
 		r = look_opaque(l, fd, name, list, (size_t) n, ret);
 		if (r == 0 && listed(list, (size_t) n, meta_name(&l->meta, META_REDIRECT, full)))
-			r = look_redirect(l, fd, name, ret);
+			r = look_redirect(l, fd, name, ret->redirect);
 		if (r == 0 && (flags & LOOK_RECORD) && listed(list, (size_t) n, meta_name(&l->meta, META_OURS, full)))
 			r = meta_get_record(&l->meta, fd, name, &ret->record);
 		if (r < 0)
@@ -181,7 +196,7 @@ int layer_look_attrs(const struct layer *l, int fd, const char *name, unsigned i
 static void clear(struct lentry *ret)
 {
 	ret->kind = LENTRY_ABSENT;
-	ret->opaque = ret->xwhiteouts = false;
+	ret->opaque = ret->xwhiteouts = ret->metacopy = false;
 	ret->redirect[0] = '\0';
 	ret->record = (struct meta_record) { 0 };
 }
@@ -226,6 +241,10 @@ int layer_look(const struct layer *l, int dirfd, const char *name, unsigned int 
 		if (r == 1 || r == -ERANGE)
 			ret->kind = LENTRY_WHITEOUT;
 		return r < 0 && r != -ERANGE ? r : 0;
+	} else if ((flags & LOOK_METACOPY) && S_ISREG(ret->stx.stx_mode)) {
+		r = layer_look_metacopy(l, dirfd, name, ret->redirect);
+		ret->metacopy = r == 1;
+		return MIN(r, 0);
 	} else if (flags & LOOK_RECORD) {
 		r = meta_get_record(&l->meta, dirfd, name, &ret->record);
 		return r < 0 ? r : 0;

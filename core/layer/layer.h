@@ -31,7 +31,8 @@ struct lentry {
 	struct statx stx;	   /* stx_mode 0: nothing of that name is there, a ".wh." name may be */
 	bool opaque;		   /* directories: hides what is below */
 	bool xwhiteouts;	   /* directories: whiteouts may have attribute form here */
-	char redirect[META_REDIRECT_MAX + 1]; /* directories: "" none */
+	bool metacopy;		   /* files, where asked for: the data is in a layer below */
+	char redirect[META_REDIRECT_MAX + 1]; /* directories, and files with metacopy: "" none */
 	struct meta_record record; /* where asked for */
 };
 
@@ -39,6 +40,7 @@ enum {
 	LOOK_RECORD = 1 << 0,	  /* read our own record too */
 	LOOK_XWHITEOUTS = 1 << 1, /* the directory has xwhiteouts */
 	LOOK_STAT_ONLY = 1 << 2,  /* type and whiteout only: redirect and opaque are not read */
+	LOOK_METACOPY = 1 << 3,	  /* files: where is the data? */
 };
 
 /* Takes the descriptor when it succeeds. lowest: nothing is below it. */
@@ -51,6 +53,12 @@ int layer_look(const struct layer *l, int dirfd, const char *name, unsigned int 
 int layer_look_attrs(const struct layer *l, int dirfd, const char *name, unsigned int flags, struct lentry *ret);
 /* A directory given by its descriptor. */
 int layer_look_dir(const struct layer *l, int fd, unsigned int flags, struct lentry *ret);
+
+/*
+ * Is the data of a regular file in a layer below? 1 yes: redirect says where, "" is under the same name; 0 no, it is here.
+ * -EIO: the attribute makes no sense.
+ */
+int layer_look_metacopy(const struct layer *l, int fd, const char *name, char redirect[static META_REDIRECT_MAX + 1]);
 
 /* A name that says something of another one in this layer, and is none itself. */
 bool layer_hides_name(const struct layer *l, const char *name);

@@ -16,6 +16,8 @@ enum {
 	FB_VERSION = 0,
 	FB_MAGIC = 0xfb,
 	FB_BIG_ENDIAN = 1 << 0,
+	FB_PATH_UPPER = 1 << 2,
+	FB_FLAGS = 3, /* where they are */
 	FB_HEAD = 21, /* version, magic, len, flags, type, uuid[16] */
 	RECORD_VERSION = 1,
 };
@@ -131,11 +133,27 @@ int meta_make_origin(const struct meta *m, int dirfd, const char *name, struct m
 	ret->data[0] = FB_VERSION;
 	ret->data[1] = FB_MAGIC;
 	ret->data[2] = (uint8_t) ret->len;
-	ret->data[3] = __BYTE_ORDER == __BIG_ENDIAN ? FB_BIG_ENDIAN : 0;
+	ret->data[FB_FLAGS] = __BYTE_ORDER == __BIG_ENDIAN ? FB_BIG_ENDIAN : 0;
 	ret->data[4] = (uint8_t) fh.head.handle_type;
 	memcpy(ret->data + 5, uuid, sizeof(uuid));
 	memcpy(ret->data + FB_HEAD, fh.head.f_handle, fh.head.handle_bytes);
 	return 1;
+}
+
+int meta_bind_index(const struct meta *m, int index_fd, int upper_fd)
+{
+	struct meta_origin upper, stored;
+	int r = meta_make_origin(m, upper_fd, NULL, &upper);
+
+	if (r <= 0)
+		return r; /* without handles nothing is in the index either */
+	upper.data[FB_FLAGS] |= FB_PATH_UPPER;
+	r = meta_get(m, index_fd, NULL, META_UPPER, stored.data, sizeof(stored.data), &stored.len);
+	if (r == 0)
+		return meta_set(m, index_fd, NULL, META_UPPER, upper.data, upper.len);
+	if (r < 0 && r != -ERANGE)
+		return r;
+	return r == 1 && stored.len == upper.len && memcmp(stored.data, upper.data, upper.len) == 0 ? 0 : -ESTALE;
 }
 
 void meta_index_name(const struct meta_origin *o, char buf[static META_INDEX_NAME_MAX])

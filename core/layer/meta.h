@@ -18,15 +18,18 @@
 struct io_engine;
 
 #define META_OPAQUE "opaque"	 /* "y": the directory hides the same one below; "x": it may hold whiteouts in attribute form */
-#define META_REDIRECT "redirect" /* a directory's path in the layers below: absolute, or a name in the same directory */
-#define META_METACOPY "metacopy" /* the object has no data here, it is further down */
+#define META_REDIRECT "redirect" /* path in the layers below, of a directory or of a file's data: absolute, or a name in the same directory */
+#define META_METACOPY "metacopy" /* the file has no data here, it is further down: under the same name, or where the redirect says */
 #define META_ORIGIN "origin"	 /* struct meta_origin of the lower object that was copied up */
+#define META_UPPER "upper"	 /* on the index directory: struct meta_origin of the upper that it belongs to */
 #define META_IMPURE "impure"	 /* the directory holds objects with an origin */
 #define META_NLINK "nlink"	 /* "U+1": links that the view shows, less those of the upper inode */
 #define META_WHITEOUT "whiteout" /* on an empty regular file in a directory marked "x": a whiteout */
 #define META_OURS "osfuse"	 /* struct meta_record */
 
 #define META_REDIRECT_MAX 256 /* of kernel overlayfs */
+#define META_METACOPY_MIN 4   /* version, length, flags, algorithm; or nothing at all */
+#define META_METACOPY_MAX 68  /* and a digest of the data, which we do not check */
 #define META_PATH_MAX 4096
 #define META_NAME_MAX 64
 
@@ -39,6 +42,8 @@ enum {
 	META_RECORD_OWNER = 1 << 1, /* uid, gid: of the lower object, where we were not allowed to give it away */
 	META_RECORD_BTIME = 1 << 2, /* time of birth */
 	META_RECORD_LAYER = 1 << 3, /* root of an upper: has no ".wh." names that mean something */
+	/* The object may have attribute metacopy. May, since others take that away; but a record without it says that there is none. */
+	META_RECORD_METACOPY = 1 << 4,
 };
 
 struct meta_record {
@@ -76,6 +81,8 @@ int meta_set_record(const struct meta *m, int fd, const char *name, const struct
 
 /* The origin of an object of a layer. 0 when its file system gives no handles. */
 int meta_make_origin(const struct meta *m, int dirfd, const char *name, struct meta_origin *ret);
+/* Says that an index directory belongs to an upper. -ESTALE: it belongs to another one. */
+int meta_bind_index(const struct meta *m, int index_fd, int upper_fd);
 /* The name of an object in the index directory: the handle in hex. */
 void meta_index_name(const struct meta_origin *o, char buf[static META_INDEX_NAME_MAX]);
 

@@ -10,6 +10,7 @@
 #include "overlay/copyup.h"
 #include "overlay/file.h"
 #include "overlay/mask.h"
+#include "overlay/metacopy.h"
 #include "overlay/spot.h"
 
 /* "U+1": so many more links than the upper inode has. Other forms are relative to an inode that may be gone. */
@@ -68,6 +69,8 @@ int attr_fix(struct overlay *ov, const struct attr_facts *facts, struct statx *s
 		stx->stx_btime.tv_sec = rec->btime_sec;
 		stx->stx_btime.tv_nsec = rec->btime_nsec;
 	}
+	if (facts->metacopy) /* as if it had no holes: to know better the data would have to be asked each time */
+		stx->stx_blocks = MAX(stx->stx_blocks, (stx->stx_size + 4095) / 4096 * 8);
 	if (ov->devices == OVERLAY_DEVICES_HARMLESS && (S_ISCHR(stx->stx_mode) || S_ISBLK(stx->stx_mode)) &&
 	    !mask_admits_device(NULL, stx))
 		stx->stx_rdev_major = stx->stx_rdev_minor = 0;
@@ -128,6 +131,7 @@ static int fix_for(struct overlay *ov, struct node *n, struct statx *stx)
 		facts.ino = n->ino;
 		facts.n_places = n->places ? n->places->n : 0;
 		facts.masked = n->flags & NODE_FIXED;
+		facts.metacopy = n->flags & NODE_METACOPY;
 		stx->stx_ctime = shown_ctime(n, stx);
 		if (n->ext) {
 			rec = n->ext->record;
@@ -157,7 +161,7 @@ int overlay_getattr(struct overlay *ov, const struct actor *who, struct node *n,
 {
 	int r;
 
-	if (!file)
+	if (!file || node_has_flag(ov, n, NODE_METACOPY)) /* the file is on the data */
 		return attr_get(ov, n, ret);
 	r = file_statx(file, ret);
 	return r < 0 ? r : fix_for(ov, n, ret);
@@ -263,12 +267,15 @@ static int set_at_spot(struct overlay *ov, const struct actor *who, struct node 
 int overlay_setattr(struct overlay *ov, const struct actor *who, struct node *n, struct overlay_file *file,
 		    const struct attr_change *ch, struct statx *ret)
 {
+	LEASE(attributes);
 	SPOT(s);
 	struct statx stx;
-	int r = copyup(ov, who, n, ch->valid & ATTR_SIZE ? ch->size : COPYUP_ALL);
+	int r = copyup(ov, who, n, ch->valid & ATTR_SIZE ? ch->size : COPYUP_META);
 
-	if (r == 0)
+	if (r == 0) {
+		metacopy_hold(ov, n, &attributes);
 		r = spot_stat(ov, n, &s, &stx);
+	}
 	if (r == 0 && ch->valid & ATTR_SIZE)
 		r = set_size(ov, n, file, ch->size);
 	if (r == 0)

@@ -9,6 +9,7 @@ struct attr_facts {
 	uint64_t ino;
 	size_t n_places;
 	bool masked;
+	bool metacopy;			  /* its data is elsewhere */
 	const struct meta_record *record; /* NULL: none */
 	const char *index_name;		  /* NULL or "": none */
 };

@@ -25,8 +25,11 @@
 
 #include "overlay/attr.h"
 #include "overlay/dircache.h"
+#include "overlay/file.h"
 #include "overlay/lease.h"
+#include "overlay/metacopy.h"
 #include "overlay/spot.h"
+#include "overlay/unlock.h"
 
 #define COPY_CHUNK (8u << 20)
 #define BUFFER_SIZE (1u << 20)
@@ -51,6 +54,8 @@ struct copy {
 	struct statx stx;   /* of the lower object */
 	uint64_t limit;
 	int src, dst;	    /* regular files */
+	bool metacopy;	    /* the data stays in the lower */
+	struct metacopy_plan plan;
 	struct meta_record record;
 	char index_name[META_INDEX_NAME_MAX];
 };
@@ -134,20 +139,30 @@ static int copy_extents(struct copy *c, uint64_t size)
 	return 0;
 }
 
-static int copy_data(struct copy *c)
+static int copy_data(struct copy *c, uint64_t size)
 {
-	uint64_t size = MIN(c->stx.stx_size, c->limit);
+	struct statx src;
 	int r;
 
 	if (size == 0)
 		return 0;
-	if (size == c->stx.stx_size) {
+	r = io_statx(c->ov->io, c->src, NULL, STATX_SIZE, &src);
+	if (r < 0)
+		return r;
+	if (size == src.stx_size) {
 		r = (int) io_one(c->ov->io, (struct io_op) { .kind = IO_CLONE, .fd = c->src, .fd2 = c->dst });
 		if (r == 0)
 			return 0;
 	}
 	r = copy_extents(c, size);
 	return r < 0 ? r : io_truncate(c->ov->io, c->dst, size);
+}
+
+int copyup_data(struct overlay *ov, const struct actor *who, int src, int dst, uint64_t size)
+{
+	struct copy c = { .ov = ov, .who = who, .src = src, .dst = dst };
+
+	return copy_data(&c, size);
 }
 
 /* the object and what it has */
@@ -279,6 +294,30 @@ static int copy_mode_and_times(struct copy *c)
 	return r < 0 ? r : io_utimens(io, c->ov->work_fd, c->temp, times);
 }
 
+/* A lower that was an upper of ours has records: what they claim is so for the copy too. */
+static int inherit_record(struct copy *c)
+{
+	const struct layer *l = &c->ov->layers[c->from.layer];
+	struct meta_record rec;
+	int r = l->ours ? meta_get_record(&l->meta, c->from.fd, c->from.name, &rec) : 0;
+
+	if (r <= 0)
+		return r;
+	c->record.has = rec.has & META_RECORD_INO;
+	c->record.ino = rec.ino;
+	c->record.fsid = rec.fsid;
+	if (rec.has & META_RECORD_OWNER) {
+		c->stx.stx_uid = rec.uid;
+		c->stx.stx_gid = rec.gid;
+	}
+	if (rec.has & META_RECORD_BTIME) {
+		c->stx.stx_mask |= STATX_BTIME;
+		c->stx.stx_btime.tv_sec = rec.btime_sec;
+		c->stx.stx_btime.tv_nsec = rec.btime_nsec;
+	}
+	return 0;
+}
+
 /* Where it comes from: the origin for kernel overlayfs, the record for us. */
 static int note_origin(struct copy *c)
 {
@@ -291,7 +330,7 @@ static int note_origin(struct copy *c)
 		return has_origin;
 	if (links && has_origin && ov->index_fd >= 0)
 		meta_index_name(&origin, c->index_name);
-	if (!links || c->index_name[0]) {
+	if (!(c->record.has & META_RECORD_INO) && (!links || c->index_name[0])) {
 		c->record.has |= META_RECORD_INO;
 		c->record.ino = c->stx.stx_ino;
 		r = inomap_fsid(&ov->inomap, ov->io, statx_dev(&c->stx), c->from.fd, c->from.name, &c->record.fsid);
@@ -314,12 +353,28 @@ static int note_origin(struct copy *c)
 	return r;
 }
 
+/* A file as long as the other, without data: where that is, it says itself. */
+static int mark_metacopy(struct copy *c)
+{
+	struct overlay *ov = c->ov;
+	const char *to = c->plan.redirect;
+	int r = meta_set(&ov->meta, ov->work_fd, c->temp, META_REDIRECT, to, strlen(to));
+
+	if (r == 0)
+		r = meta_set(&ov->meta, ov->work_fd, c->temp, META_METACOPY, "", 0);
+	c->record.has |= META_RECORD_METACOPY;
+	return r < 0 ? r : io_truncate(ov->io, c->dst, c->stx.stx_size);
+}
+
 static int make_copy(struct copy *c)
 {
+	bool data = S_ISREG(c->stx.stx_mode) && c->stx.stx_size > 0 && !c->metacopy;
 	int r = make_temp(c);
 
-	if (r == 0 && S_ISREG(c->stx.stx_mode))
-		r = copy_data(c);
+	if (r == 0 && c->metacopy)
+		r = mark_metacopy(c);
+	if (r == 0 && data)
+		r = copy_data(c, MIN(c->stx.stx_size, c->limit));
 	if (r == 0)
 		r = copy_owner(c);
 	if (r == 0)
@@ -328,7 +383,7 @@ static int make_copy(struct copy *c)
 		r = note_origin(c);
 	if (r == 0)
 		r = copy_mode_and_times(c);
-	if (r == 0 && S_ISREG(c->stx.stx_mode) && c->stx.stx_size > 0 && !c->ov->volatile_)
+	if (r == 0 && data && !c->ov->volatile_)
 		r = io_fsync(c->ov->io, c->dst, false);
 	return r;
 }
@@ -373,6 +428,7 @@ static int commit(struct copy *c, const struct statx *stx, int fd)
 			r = commit_places(n, stx);
 		if (r < 0)
 			return r;
+		metacopy_commit(n, c->metacopy ? &c->plan : NULL);
 		n->layer = LAYER_UPPER;
 		n->dev = statx_dev(stx);
 		n->real_ino = stx->stx_ino;
@@ -435,7 +491,7 @@ static int move_into_place(struct copy *c, int dirfd)
 	int r;
 
 	if (!c->index_name[0]) {
-		r = io_rename(ov->io, ov->work_fd, c->temp, dirfd, c->name, RENAME_NOREPLACE);
+		r = unlock_rename(ov, ov->work_fd, c->temp, dirfd, c->name, RENAME_NOREPLACE);
 		if (r == 0)
 			c->made = false;
 		return r;
@@ -446,6 +502,28 @@ static int move_into_place(struct copy *c, int dirfd)
 	r = io_link(ov->io, ov->index_fd, c->index_name, dirfd, c->name);
 	if (r < 0)
 		(void) io_unlink(ov->io, ov->index_fd, c->index_name, 0); /* else every name below would lead to it */
+	return r;
+}
+
+static int enter_dir(struct copy *c, int dirfd)
+{
+	int r = c->record.has & META_RECORD_INO ? mark_impure(c->ov, c->dir, dirfd) : 0;
+
+	return r < 0 ? r : move_into_place(c, dirfd);
+}
+
+/* The directory may be one that its owner, who we are, has made read-only: what is in it may be changed all the same. */
+static int enter_any_dir(struct copy *c, int dirfd)
+{
+	struct unlocked u;
+	int r = enter_dir(c, dirfd);
+
+	if (r != -EACCES)
+		return r;
+	r = unlock(c->ov, dirfd, NULL, &u);
+	if (r == 0)
+		r = enter_dir(c, dirfd);
+	lock_again(&u);
 	return r;
 }
 
@@ -476,14 +554,14 @@ static int publish(struct copy *c)
 		r = io_statx(ov->io, d.d->fd, NULL, STATX_BASIC_STATS, &before);
 	if (r == 0)
 		r = io_statx(ov->io, ov->work_fd, c->temp, LAYER_STATX_MASK, &stx);
-	if (r == 0 && c->record.has & META_RECORD_INO)
-		r = mark_impure(ov, c->dir, d.d->fd);
 	if (r == 0)
-		r = move_into_place(c, d.d->fd);
+		r = enter_any_dir(c, d.d->fd);
 	if (r < 0)
 		return r == -EEXIST ? -ESTALE : r;
 	restore_times(ov, c->dir, d.d->fd, &before);
 	r = commit(c, &stx, -EBADF);
+	if (r == 0 && c->dst >= 0 && !c->metacopy)
+		file_follow(ov, c->node, c->dst);
 	if (r == 0 && io_statx(ov->io, d.d->fd, c->name, STATX_BASIC_STATS, &stx) == 0)
 		(void) attr_hide_ctime(ov, c->node, &stx, c->stx.stx_ctime);
 	return r;
@@ -503,6 +581,8 @@ static int publish_nameless(struct copy *c)
 		return fd;
 	c->index_name[0] = '\0';
 	r = commit(c, &stx, fd);
+	if (r == 0 && c->dst >= 0 && !c->metacopy)
+		file_follow(ov, c->node, c->dst);
 	if (r < 0)
 		(void) fd_close(fd);
 	return r;
@@ -512,11 +592,29 @@ static void copy_done(struct copy *c)
 {
 	if (c->made) /* fails only where nothing can be done; the next mount clears the directory */
 		(void) io_unlink(c->ov->io, c->ov->work_fd, c->temp, S_ISDIR(c->stx.stx_mode) ? AT_REMOVEDIR : 0);
+	metacopy_plan_done(&c->plan);
 	spot_done(&c->from);
 	c->src = fd_close(c->src);
 	c->dst = fd_close(c->dst);
 	if (c->dir)
 		(void) node_unref(c->ov, c->dir);
+}
+
+/* The data comes up with the rest, unless only attributes are wanted and it can stay. */
+static int choose_data(struct copy *c)
+{
+	struct data_file data;
+	int r = 0;
+
+	if (c->limit == COPYUP_META && c->dir && c->stx.stx_size > 0)
+		r = metacopy_plan(c->ov, c->node, c->dir, c->name, &c->plan);
+	c->metacopy = r == 1;
+	if (r != 0)
+		return MIN(r, 0);
+	r = metacopy_open(c->ov, c->node, O_RDONLY, &data);
+	if (r == 0)
+		c->src = data.fd;
+	return r;
 }
 
 static int copyup_one(struct overlay *ov, const struct actor *who, struct node *n, uint64_t limit)
@@ -534,11 +632,10 @@ static int copyup_one(struct overlay *ov, const struct actor *who, struct node *
 		return -EROFS;
 	c.dir = node_parent(ov, n, c.name);
 	r = spot_stat(ov, n, &c.from, &c.stx);
-	if (r == 0 && S_ISREG(c.stx.stx_mode)) {
-		SPOT(s);
-
-		r = spot_open(ov, n, O_RDONLY, &s, &c.src);
-	}
+	if (r == 0)
+		r = inherit_record(&c);
+	if (r == 0 && S_ISREG(c.stx.stx_mode))
+		r = choose_data(&c);
 	if (r == 0)
 		r = make_copy(&c);
 	if (r == 0)
@@ -597,5 +694,7 @@ int copyup(struct overlay *ov, const struct actor *who, struct node *n, uint64_t
 		(void) node_unref(ov, at);
 		c.n--;
 	}
+	if (r == 0 && limit != COPYUP_META)
+		r = metacopy_complete(ov, who, n, limit);
 	return r;
 }

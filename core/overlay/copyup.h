@@ -5,12 +5,17 @@
 #include "overlay/tree.h"
 
 #define COPYUP_ALL UINT64_MAX
+#define COPYUP_META (UINT64_MAX - 1) /* the attributes are to change: the data may stay where it is */
 
 /*
  * After it the node, and every directory above it, is in the upper. limit: only so many bytes of data are wanted
- * (O_TRUNC: 0). -EROFS in a view without upper and for masked directories; -EINTR when who has given up.
+ * (O_TRUNC: 0); the file may have become as short. -EROFS in a view without upper and for masked directories; -EINTR when
+ * who has given up.
  */
 int copyup(struct overlay *ov, const struct actor *who, struct node *n, uint64_t limit);
+
+/* size bytes of data from one file to another, which is then as long if size is not 0. */
+int copyup_data(struct overlay *ov, const struct actor *who, int src, int dst, uint64_t size);
 
 /* A name for an object in the making, in the work directory. */
 #define TEMP_BYTES 24

@@ -22,7 +22,9 @@
 #include "overlay/file.h"
 #include "overlay/lease.h"
 #include "overlay/look.h"
+#include "overlay/metacopy.h"
 #include "overlay/spot.h"
+#include "overlay/unlock.h"
 
 /* What is to be made. */
 struct make {
@@ -75,9 +77,9 @@ int create_replace_whiteout(struct overlay *ov, const char *temp, mode_t mode, i
 	if (!S_ISDIR(mode))
 		return io_rename(ov->io, ov->work_fd, temp, dirfd, name, 0);
 	/* A directory cannot replace a device: they change places, and the whiteout goes. */
-	r = meta_set(&ov->meta, ov->work_fd, temp, META_OPAQUE, "y", 1);
+	r = unlock_meta_set(ov, ov->work_fd, temp, META_OPAQUE, "y", 1);
 	if (r == 0)
-		r = io_rename(ov->io, ov->work_fd, temp, dirfd, name, RENAME_EXCHANGE);
+		r = unlock_rename(ov, ov->work_fd, temp, dirfd, name, RENAME_EXCHANGE);
 	if (r == 0)
 		(void) create_drop_temp(ov, temp, S_IFCHR); /* the next mount clears what is left */
 	return r;
@@ -113,7 +115,8 @@ static int found_made(struct overlay *ov, int dirfd, const char *name, struct fo
 	if (r < 0)
 		return r;
 	f->exists = true;
-	f->upper_whiteout = f->masked = false;
+	f->upper_whiteout = f->masked = f->metacopy = false;
+	f->whole = true;
 	f->layer = LAYER_UPPER;
 	f->dev = statx_dev(&f->stx);
 	f->real_ino = f->stx.stx_ino;
@@ -392,7 +395,9 @@ int overlay_link(struct overlay *ov, const struct actor *who, struct node *n, st
 	if (r == 0)
 		r = create_check_dir(ov, who, dir);
 	if (r == 0)
-		r = copyup(ov, who, n, COPYUP_ALL);
+		r = copyup(ov, who, n, COPYUP_META);
+	if (r == 0)
+		r = metacopy_pin(ov, who, n);
 	if (r == 0)
 		r = link_named(ov, n, dir, name);
 	if (r == 0)

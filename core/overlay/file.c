@@ -2,8 +2,9 @@
  * Open files and their data.
  *
  * An open file has one descriptor. One that was opened for reading before its object was copied up has it on the lower, where
- * later writes do not show: the first use after the copy-up notices that the node has changed its layer, and opens the upper
- * instead. So every reader of an object sees every write, which kernel overlayfs does not promise.
+ * later writes do not show: so the copy-up hands its own descriptor to all files that are open, and one that was opened
+ * meanwhile notices on its next use that the node has changed its layer. Every reader of an object sees every write, which
+ * kernel overlayfs does not promise; and it goes on reading, though its owner may have taken the right to from himself.
  */
 
 #include "overlay/file.h"
@@ -13,6 +14,7 @@
 #include <string.h>
 
 #include "overlay/copyup.h"
+#include "overlay/metacopy.h"
 #include "overlay/spot.h"
 
 #define CAPABILITY "security.capability"
@@ -24,6 +26,7 @@ struct overlay_file {
 	int flags;
 	pthread_mutex_t lock; /* guards the switch to the upper */
 	atomic_int fd;
+	atomic_uint_fast64_t size; /* of a file whose data is in a lower and whose attributes are not: no more is read */
 	int old_fd; /* the lower's, after the switch: another thread may be reading from it */
 	uint16_t layer; /* guarded by lock */
 };
@@ -45,13 +48,7 @@ static void list_remove(struct overlay *ov, struct node *n, struct overlay_file 
 		f->next->prev = f->prev;
 }
 
-static uint16_t node_layer(struct overlay *ov, struct node *n)
-{
-	SCOPE_LOCK(&node_shard(ov, n)->lock);
-	return n->layer;
-}
-
-static int file_new_on(struct overlay *ov, struct node *n, int fd, int flags, uint16_t layer, struct overlay_file **ret)
+static int file_new_on(struct overlay *ov, struct node *n, const struct data_file *data, int flags, struct overlay_file **ret)
 {
 	struct overlay_file *f = calloc(1, sizeof(*f));
 
@@ -61,9 +58,10 @@ static int file_new_on(struct overlay *ov, struct node *n, int fd, int flags, ui
 	f->node = n;
 	node_ref(n);
 	f->flags = flags & (O_ACCMODE | O_APPEND);
-	f->layer = layer;
+	f->layer = data->layer;
 	f->old_fd = -EBADF;
-	atomic_init(&f->fd, fd);
+	atomic_init(&f->fd, data->fd);
+	atomic_init(&f->size, data->size);
 	(void) pthread_mutex_init(&f->lock, NULL);
 	list_add(ov, n, f);
 	(void) atomic_fetch_add(&ov->n_files, 1);
@@ -73,7 +71,7 @@ static int file_new_on(struct overlay *ov, struct node *n, int fd, int flags, ui
 
 int file_new(struct overlay *ov, struct node *n, int fd, int flags, struct overlay_file **ret)
 {
-	return file_new_on(ov, n, fd, flags, LAYER_UPPER, ret);
+	return file_new_on(ov, n, &(struct data_file) { .fd = fd, .layer = LAYER_UPPER, .size = UINT64_MAX }, flags, ret);
 }
 
 void overlay_release(struct overlay_file *f)
@@ -96,7 +94,8 @@ static bool wants_change(int flags)
 
 bool overlay_would_copy(struct overlay *ov, struct node *n, int flags)
 {
-	return wants_change(flags) && !node_is_upper(ov, n);
+	/* Of a file from an earlier mount nothing may be known yet: hardly ever has it no data. */
+	return wants_change(flags) && (!node_is_upper(ov, n) || node_has_flag(ov, n, NODE_METACOPY));
 }
 
 /*
@@ -112,21 +111,21 @@ static int layer_flags(int flags)
 
 int overlay_open(struct overlay *ov, const struct actor *who, struct node *n, int flags, struct overlay_file **ret)
 {
-	SPOT(s);
-	int fd = -EBADF, r = 0;
+	struct data_file data = { .fd = -EBADF };
+	int r = 0;
 
 	if (!S_ISREG(n->type))
 		return S_ISDIR(n->type) ? -EISDIR : -ENXIO;
 	if (wants_change(flags))
 		r = copyup(ov, who, n, flags & O_TRUNC ? 0 : COPYUP_ALL);
 	if (r == 0)
-		r = spot_open(ov, n, layer_flags(flags), &s, &fd);
+		r = metacopy_open(ov, n, layer_flags(flags), &data);
 	if (r == 0 && flags & O_TRUNC)
-		r = io_truncate(ov->io, fd, 0);
+		r = io_truncate(ov->io, data.fd, 0);
 	if (r == 0)
-		r = file_new_on(ov, n, fd, flags, s.layer, ret);
+		r = file_new_on(ov, n, &data, flags, ret);
 	if (r < 0)
-		(void) fd_close(fd);
+		(void) fd_close(data.fd);
 	return r;
 }
 
@@ -143,11 +142,27 @@ static int switch_up(struct overlay_file *f)
 		if (f->layer != LAYER_UPPER) {
 			f->old_fd = atomic_exchange(&f->fd, fd);
 			f->layer = LAYER_UPPER;
+			atomic_store(&f->size, UINT64_MAX);
 			return 0;
 		}
 	}
 	(void) fd_close(fd); /* another thread was first */
 	return 0;
+}
+
+void file_follow(struct overlay *ov, struct node *n, int fd)
+{
+	SCOPE_LOCK(&node_shard(ov, n)->lock);
+	for (struct overlay_file *f = n->files; f; f = f->next) {
+		SCOPE_LOCK(&f->lock);
+		int copy = f->layer != LAYER_UPPER ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+
+		if (copy < 0)
+			continue; /* out of descriptors: its next use will open the upper */
+		f->old_fd = atomic_exchange(&f->fd, copy);
+		f->layer = LAYER_UPPER;
+		atomic_store(&f->size, UINT64_MAX);
+	}
 }
 
 /* The descriptor to use now. */
@@ -159,13 +174,21 @@ static int current_fd(struct overlay_file *f)
 		SCOPE_LOCK(&f->lock);
 		layer = f->layer;
 	}
-	if (layer != LAYER_UPPER && node_layer(f->ov, f->node) == LAYER_UPPER) {
+	if (layer != LAYER_UPPER && metacopy_data_is_upper(f->ov, f->node)) {
 		int r = switch_up(f);
 
 		if (r < 0)
 			return r;
 	}
 	return atomic_load(&f->fd);
+}
+
+/* How much of len bytes there is to read, given that current_fd() was asked before. */
+static uint64_t readable(struct overlay_file *f, uint64_t off, uint64_t len)
+{
+	uint64_t size = atomic_load(&f->size);
+
+	return off >= size ? 0 : MIN(len, size - off);
 }
 
 int file_statx(struct overlay_file *f, struct statx *ret)
@@ -181,7 +204,7 @@ int file_statx_any(struct overlay *ov, struct node *n, struct statx *ret)
 
 	{
 		SCOPE_LOCK(&node_shard(ov, n)->lock);
-		if (!n->files)
+		if (!n->files || n->flags & NODE_METACOPY)
 			return -ESTALE;
 		fd = fcntl(atomic_load(&n->files->fd), F_DUPFD_CLOEXEC, 0); /* may be closed once unlocked */
 	}
@@ -205,6 +228,7 @@ ssize_t overlay_read(struct overlay_file *f, void *buf, size_t size, uint64_t of
 
 	if (fd < 0)
 		return fd;
+	size = (size_t) readable(f, off, size);
 	while (done < size) {
 		ssize_t n = io_read(f->ov->io, fd, (char *) buf + done, size - done, off + done);
 
@@ -270,13 +294,34 @@ ssize_t overlay_write(struct overlay_file *f, const void *buf, size_t size, uint
 	return flags & OVERLAY_WRITE_MAPPED ? write_mapped(f, fd, buf, size, off) : write_all(f, fd, buf, size, off);
 }
 
+/* The data is safe in the lower; what may have changed is the object with the attributes. */
+static int sync_attributes(struct overlay_file *f)
+{
+	_cleanup_close_ int fd = -EBADF;
+	SPOT(s);
+	int r = spot_open(f->ov, f->node, O_RDONLY, &s, &fd);
+
+	return r < 0 ? r : io_fsync(f->ov->io, fd, false);
+}
+
 int overlay_fsync(struct overlay_file *f, bool data_only)
 {
-	int fd = current_fd(f);
+	struct overlay *ov = f->ov;
+	int fd = current_fd(f), r;
+	bool unsynced;
 
 	if (fd < 0)
 		return fd;
-	return f->ov->volatile_ ? 0 : io_fsync(f->ov->io, fd, data_only);
+	if (ov->volatile_)
+		return 0;
+	if (node_has_flag(ov, f->node, NODE_METACOPY))
+		return sync_attributes(f);
+	/* That the data is here now has to be on disk as well, or it would not be looked for here. */
+	unsynced = node_has_flag(ov, f->node, NODE_UNSYNCED);
+	r = io_fsync(ov->io, fd, data_only && !unsynced);
+	if (r == 0 && unsynced)
+		node_set_flag(ov, f->node, NODE_UNSYNCED, false);
+	return r;
 }
 
 int overlay_fallocate(struct overlay_file *f, int mode, uint64_t off, uint64_t len)
@@ -291,10 +336,16 @@ int overlay_fallocate(struct overlay_file *f, int mode, uint64_t off, uint64_t l
 int64_t overlay_seek(struct overlay_file *f, uint64_t off, int whence)
 {
 	int fd = current_fd(f);
+	int64_t at;
 
 	if (whence != SEEK_DATA && whence != SEEK_HOLE)
 		return -EINVAL;
-	return fd < 0 ? fd : io_seek(f->ov->io, fd, off, whence);
+	if (fd < 0)
+		return fd;
+	at = readable(f, off, 1) > 0 ? io_seek(f->ov->io, fd, off, whence) : -ENXIO;
+	if (at > 0 && readable(f, (uint64_t) at, 1) == 0) /* beyond the end, where there is a hole */
+		return whence == SEEK_HOLE ? (int64_t) atomic_load(&f->size) : -ENXIO;
+	return at;
 }
 
 ssize_t overlay_copy_range(struct overlay_file *in, uint64_t off_in, struct overlay_file *out, uint64_t off_out, size_t len)
@@ -306,6 +357,7 @@ ssize_t overlay_copy_range(struct overlay_file *in, uint64_t off_in, struct over
 	if (!file_is_writable(out))
 		return -EBADF;
 	return (ssize_t) io_one(in->ov->io, (struct io_op) {
-		.kind = IO_COPY_RANGE, .fd = fd, .fd2 = atomic_load(&out->fd), .off = off_in, .off2 = off_out, .len = len,
+		.kind = IO_COPY_RANGE, .fd = fd, .fd2 = atomic_load(&out->fd), .off = off_in, .off2 = off_out,
+		.len = (size_t) readable(in, off_in, len),
 	});
 }

@@ -55,6 +55,7 @@ struct overlay_dir {
 	struct node *node; /* referenced */
 	struct listing list;
 	bool filled;
+	bool fresh; /* filled when it was opened, and not read yet */
 };
 
 static void listing_done(struct listing *l)
@@ -394,6 +395,17 @@ int overlay_opendir(struct overlay *ov, const struct actor *who, struct node *n,
 	d->ov = ov;
 	d->node = n;
 	node_ref(n);
+	if (geteuid() != 0) {
+		/* The right to read is that of now: a user may take it from himself later. */
+		int r = fill(ov, n, &d->list);
+
+		if (r < 0) {
+			overlay_releasedir(d);
+			return r;
+		}
+		d->filled = true;
+		d->fresh = true;
+	}
 	*ret = d;
 	return 0;
 }
@@ -452,12 +464,13 @@ int overlay_readdir(struct overlay_dir *d, const struct actor *who, uint64_t off
 {
 	int r;
 
-	if (!d->filled || off == 0) {
+	if (!d->filled || (off == 0 && !d->fresh)) {
 		r = fill(d->ov, d->node, &d->list);
 		if (r < 0)
 			return r;
 		d->filled = true;
 	}
+	d->fresh = false;
 	if (node_has_flag(d->ov, d->node, NODE_DEAD))
 		return 0; /* a removed directory has not even dots */
 	for (; off < N_DOTS; off++)

@@ -52,7 +52,23 @@ struct search {
 	char name[NAME_BYTES];	  /* in the layers that are left */
 	char path[META_PATH_MAX]; /* absolute, instead of a name below the directory; "": none */
 	bool stop;
+	bool for_data; /* of a file: goes on through files that have none */
 };
+
+static void begin(struct search *s, struct overlay *ov, struct found *f, const char *name)
+{
+	s->ov = ov;
+	s->f = f;
+	s->n = 0;
+	(void) strcpy(s->name, name);
+	s->path[0] = '\0';
+	s->stop = s->for_data = false;
+	found_done(f);
+	f->exists = f->upper_whiteout = f->masked = f->metacopy = false;
+	f->whole = true;
+	f->index_name[0] = '\0';
+	f->record = (struct meta_record) { 0 };
+}
 
 static void copy_places(struct overlay *ov, struct node *dir, struct search *s)
 {
@@ -109,6 +125,13 @@ static uint64_t masked_ino(const struct node *dir, const char *name)
 	return h | UINT64_C(1) << 63; /* no tag of inomap.c has that bit */
 }
 
+/* The first file that a search for data comes upon: whoever searches knows which one it should be. */
+static int identify(struct search *s, int dirfd, const char *name, const struct lentry *le)
+{
+	s->f->record.ino = le->stx.stx_ino;
+	return inomap_fsid(&s->ov->inomap, s->ov->io, statx_dev(&le->stx), dirfd, name, &s->f->record.fsid);
+}
+
 /*
  * What a layer has under a name, masks considered. *filter is set for directories. A directory that is masked is not asked
  * for its attributes.
@@ -117,9 +140,13 @@ static int look_in(struct search *s, uint16_t layer, int dirfd, const char *name
 		   enum filter *filter)
 {
 	const struct layer *l = &s->ov->layers[layer];
-	unsigned int flags = (l->ours || layer == LAYER_UPPER ? LOOK_RECORD : 0) | (p->xwhiteouts ? LOOK_XWHITEOUTS : 0) | LOOK_STAT_ONLY;
+	unsigned int flags = (p->xwhiteouts ? LOOK_XWHITEOUTS : 0) | LOOK_STAT_ONLY;
 	int r;
 
+	if (s->for_data)
+		flags |= layer + 1u < s->ov->n_layers ? LOOK_METACOPY : 0;
+	else if (l->ours || layer == LAYER_UPPER)
+		flags |= LOOK_RECORD;
 	*filter = FILTER_ALL;
 	r = layer_look(l, dirfd, name, flags, le);
 	if (r < 0 || le->kind != LENTRY_PRESENT)
@@ -129,9 +156,32 @@ static int look_in(struct search *s, uint16_t layer, int dirfd, const char *name
 		return 0;
 	}
 	if (!S_ISDIR(le->stx.stx_mode))
-		return 0;
+		return s->for_data && !s->f->exists ? identify(s, dirfd, name, le) : 0;
 	*filter = mask_filter(s->ov, &le->stx, p->dev);
 	return *filter == FILTER_NOTHING ? 0 : layer_look_attrs(l, dirfd, name, flags, le);
+}
+
+/* Anything but a file ends the search for one's data, and so does the file that has it. */
+static int merge_data(struct search *s, uint16_t layer, const struct lentry *le, const char *path)
+{
+	struct found *f = s->f;
+
+	if (le->kind == LENTRY_WHITEOUT || !S_ISREG(le->stx.stx_mode)) {
+		s->stop = true;
+		return 0;
+	}
+	if (!f->exists) {
+		struct meta_record first = f->record;
+
+		take_top(s, layer, le);
+		f->record = first;
+	}
+	if (le->metacopy) { /* a path from the roots leads out of an opaque directory too */
+		s->stop &= le->redirect[0] != '/';
+		return 0;
+	}
+	s->stop = true;
+	return add_place(s, layer, le, FILTER_ALL, path);
 }
 
 /* Takes what a layer has into what is found so far. path: how a directory is reached here, NULL by its own name. */
@@ -142,6 +192,8 @@ static int merge(struct search *s, uint16_t layer, const struct lentry *le, enum
 
 	if (le->kind == LENTRY_ABSENT)
 		return 0;
+	if (s->for_data)
+		return merge_data(s, layer, le, path);
 	if (le->kind == LENTRY_WHITEOUT) {
 		f->upper_whiteout |= layer == LAYER_UPPER && le->stx.stx_mode != 0;
 		s->stop = true;
@@ -263,18 +315,26 @@ static int look_by_path(struct search *s, uint16_t layer)
 	}
 }
 
-static int search_layers(struct search *s, struct node *dir, const char *name)
+static int search_paths(struct search *s, size_t first)
 {
 	int r = 0;
 
-	(void) strcpy(s->name, name);
+	for (size_t l = first; l < s->ov->n_layers && !s->stop && r == 0; l++)
+		r = look_by_path(s, (uint16_t) l);
+	return r;
+}
+
+/* In the layers from first on. */
+static int search_layers(struct search *s, struct node *dir, const char *name, size_t first)
+{
+	int r = 0;
+
 	for (size_t i = 0; i < s->n && !s->stop && r == 0; i++) {
+		if (s->v[i].layer < first)
+			continue;
 		r = look_below_dir(s, dir, i, strcmp(s->name, name) != 0);
-		if (s->path[0]) {
-			for (size_t l = s->v[i].layer + 1u; l < s->ov->n_layers && !s->stop && r == 0; l++)
-				r = look_by_path(s, (uint16_t) l);
-			break;
-		}
+		if (s->path[0])
+			return r < 0 ? r : search_paths(s, s->v[i].layer + 1u);
 	}
 	return r;
 }
@@ -359,23 +419,41 @@ static int number(struct overlay *ov, struct node *dir, const char *name, struct
 	return 0;
 }
 
+/*
+ * Has a file its data beside its attributes? Nearly always this can be told without asking. Else it is asked when the file is
+ * opened, see metacopy.c; but now if it has fewer blocks than bytes, for programs may take it for a hole and not even read it.
+ */
+static int look_for_metacopy(struct overlay *ov, struct node *dir, const char *name, struct found *f)
+{
+	char redirect[META_REDIRECT_MAX + 1];
+	bool indexed = f->layer == LAYER_UPPER && f->index_name[0];
+	DIRFD(d, ov);
+	int r;
+
+	f->whole = !S_ISREG(f->stx.stx_mode) || f->layer + 1u == ov->n_layers ||
+		   (f->record.has && !(f->record.has & META_RECORD_METACOPY));
+	f->metacopy = S_ISREG(f->stx.stx_mode) && f->record.has & META_RECORD_METACOPY;
+	if (f->whole || f->metacopy || f->stx.stx_blocks * 512 >= f->stx.stx_size)
+		return 0;
+	r = indexed ? 0 : dirfd_get(ov, dir, f->layer, &d.d);
+	if (r < 0)
+		return r;
+	r = layer_look_metacopy(&ov->layers[f->layer], indexed ? ov->index_fd : d.d->fd, indexed ? f->index_name : name, redirect);
+	f->whole = r == 0;
+	f->metacopy = r != 0; /* what is wrong with it is told to whoever opens it */
+	return 0;
+}
+
 int look(struct overlay *ov, struct node *dir, const char *name, struct found *f)
 {
 	struct search s;
 	int r;
 
-	s.ov = ov;
-	s.f = f;
-	s.stop = false;
-	s.path[0] = '\0';
-	found_done(f);
-	f->exists = f->upper_whiteout = f->masked = false;
-	f->index_name[0] = '\0';
-	f->record = (struct meta_record) { 0 };
+	begin(&s, ov, f, name);
 	if (!S_ISDIR(dir->type))
 		return -ENOTDIR;
 	copy_places(ov, dir, &s);
-	r = search_layers(&s, dir, name);
+	r = search_layers(&s, dir, name, 0);
 	if (r < 0 || !f->exists)
 		return r;
 
@@ -387,10 +465,13 @@ int look(struct overlay *ov, struct node *dir, const char *name, struct found *f
 	}
 	if (r == 0)
 		r = number(ov, dir, name, f);
+	if (r == 0)
+		r = look_for_metacopy(ov, dir, name, f);
 	if (r < 0)
 		return r;
 	return attr_fix(ov, &(struct attr_facts) {
-		.ino = f->ino, .n_places = f->n_places, .masked = f->masked, .record = &f->record, .index_name = f->index_name,
+		.ino = f->ino, .n_places = f->n_places, .masked = f->masked, .metacopy = f->metacopy, .record = &f->record,
+		.index_name = f->index_name,
 	}, &f->stx);
 }
 
@@ -424,18 +505,28 @@ int look_below(struct overlay *ov, struct node *dir, const char *name, bool *ret
 	FOUND(f);
 	int r = 0;
 
-	f.exists = f.masked = f.upper_whiteout = false;
-	s.ov = ov;
-	s.f = &f;
-	s.stop = false;
-	s.path[0] = '\0';
-	(void) strcpy(s.name, name);
+	begin(&s, ov, &f, name);
 	copy_places(ov, dir, &s);
 	for (size_t i = 0; i < s.n && !s.stop && r == 0; i++)
 		if (s.v[i].layer != LAYER_UPPER)
 			r = look_below_dir(&s, dir, i, false);
 	*ret = f.exists;
 	return r;
+}
+
+int look_data(struct overlay *ov, struct node *dir, const char *name, uint16_t above, const char *redirect, struct found *f)
+{
+	bool path = redirect[0] == '/';
+	struct search s;
+
+	begin(&s, ov, f, redirect[0] && !path ? redirect : path ? "" : name);
+	s.for_data = true;
+	if (path) {
+		(void) strcpy(s.path, redirect);
+		return search_paths(&s, above + 1u);
+	}
+	copy_places(ov, dir, &s);
+	return search_layers(&s, dir, name, above + 1u);
 }
 
 int overlay_lookup(struct overlay *ov, const struct actor *who, struct node *dir, const char *name, struct entry *ret)

@@ -14,6 +14,8 @@ struct found {
 	uint64_t real_ino;
 	struct statx stx; /* corrected, see attr_fix() */
 	struct meta_record record;
+	bool whole;    /* not a file, or one whose data is known to be beside its attributes */
+	bool metacopy; /* a file that is said to have its data in a layer below */
 	char index_name[META_INDEX_NAME_MAX]; /* "": not in the index */
 	size_t n_places;
 	struct place places[MAX_LAYERS]; /* directories; the paths are found's until node_get() */
@@ -28,4 +30,10 @@ void found_done(struct found *f);
 int look_node(struct overlay *ov, struct node *dir, const char *name, struct found *f, struct node **ret);
 /* True when a layer below the upper has something of that name: removing it needs a whiteout. */
 int look_below(struct overlay *ov, struct node *dir, const char *name, bool *ret);
+/*
+ * The data of a file that a layer has without: it is searched in the layers below that one, under the name or where the
+ * redirect says ("": none), and on from there while files say that it is further down. n_places 1: found, with the place. exists:
+ * a file was found; layer, dev, real_ino, stx and the record's ino and fsid are of the first one. dir is not looked at for a path.
+ */
+int look_data(struct overlay *ov, struct node *dir, const char *name, uint16_t above, const char *redirect, struct found *ret);
 int look_check_name(const char *name);

@@ -196,6 +196,17 @@ void places_free(struct places *p)
 	free(p);
 }
 
+static void ext_free(struct node_ext *e)
+{
+	if (!e)
+		return;
+	free(e->index_name);
+	if (e->data)
+		free(e->data->path);
+	free(e->data);
+	free(e);
+}
+
 /* Drops references, from refs or from look-ups. True: the last one, and the node is out of the tables. */
 static bool drop(struct overlay *ov, struct node *n, uint32_t refs, uint64_t lookups)
 {
@@ -226,10 +237,7 @@ static void reap(struct overlay *ov, struct node *dead)
 			}
 			free(a);
 		}
-		if (n->ext) {
-			free(n->ext->index_name);
-			free(n->ext);
-		}
+		ext_free(n->ext);
 		if (n->places)
 			dirfd_drop(ov, n);
 		places_free(n->places);
@@ -456,7 +464,7 @@ static int node_new(struct overlay *ov, const struct found *f, struct node **ret
 	n->dev = f->dev;
 	n->real_ino = f->real_ino;
 	n->fd = -EBADF;
-	n->flags = f->masked ? NODE_FIXED : 0;
+	n->flags = (uint16_t) ((f->masked ? NODE_FIXED : 0) | (f->whole ? NODE_WHOLE : 0) | (f->metacopy ? NODE_METACOPY : 0));
 	if (f->record.has & ~(uint32_t) META_RECORD_INO || f->index_name[0]) {
 		if (!node_ext_get(n))
 			goto fail;
@@ -475,9 +483,7 @@ static int node_new(struct overlay *ov, const struct found *f, struct node **ret
 	*ret = n;
 	return 0;
 fail:
-	if (n->ext)
-		free(n->ext->index_name);
-	free(n->ext);
+	ext_free(n->ext);
 	free(n);
 	return -ENOMEM;
 }
@@ -534,9 +540,7 @@ static void discard(struct overlay *ov, struct node *n)
 {
 	if (n->id)
 		(void) id_free(ov, n->id);
-	if (n->ext)
-		free(n->ext->index_name);
-	free(n->ext);
+	ext_free(n->ext);
 	free(n->places); /* the paths are still found's */
 	free(n);
 }
@@ -646,9 +650,7 @@ static void node_destroy(struct node *n)
 		next = a->next;
 		free(a);
 	}
-	if (n->ext)
-		free(n->ext->index_name);
-	free(n->ext);
+	ext_free(n->ext);
 	places_free(n->places);
 	(void) fd_close(n->fd);
 	free(n);

@@ -107,7 +107,8 @@ struct attr_change {
 
 /*
  * The view. Opens its own descriptors on everything it needs. -ENOTDIR, -EXDEV (upper and work on different file
- * systems), -EOPNOTSUPP (upper's file system lacks extended attributes), -EROFS (upper read-only) and whatever opening gives.
+ * systems), -ESTALE (the work directory belongs to another upper), -EOPNOTSUPP (upper's file system lacks extended attributes),
+ * -EROFS (upper read-only) and whatever opening gives.
  */
 int overlay_new(struct io_engine *io, const struct overlay_config *config, struct overlay **ret);
 struct overlay *overlay_free(struct overlay *ov);

@@ -19,6 +19,7 @@
 #include "overlay/listing.h"
 #include "overlay/look.h"
 #include "overlay/spot.h"
+#include "overlay/unlock.h"
 
 #define WHITEOUT_MODE (S_IFCHR | 0000)
 
@@ -43,9 +44,8 @@ static int clear_entry(void *arg, const char *name, unsigned char type)
 		if (r != -EISDIR)
 			return r == -ENOENT ? 0 : r;
 	}
+	(void) io_chmod(c->io, c->fd, name, 0700); /* its own bits may keep us out; if this fails, so does what follows */
 	r = io_open(c->io, c->fd, name, O_RDONLY | O_DIRECTORY, 0, NULL);
-	if (r == -EACCES && io_chmod(c->io, c->fd, name, 0700) == 0)
-		r = io_open(c->io, c->fd, name, O_RDONLY | O_DIRECTORY, 0, NULL);
 	if (r >= 0) {
 		int fd = r;
 
@@ -164,12 +164,12 @@ static int hide_or_remove_dir(struct removal *rm)
 			return r;
 		/* Whiteouts are in it. */
 		temp_name(ov, temp);
-		r = io_rename(ov->io, dirfd, rm->name, ov->work_fd, temp, 0);
+		r = unlock_rename(ov, dirfd, rm->name, ov->work_fd, temp, 0);
 	} else {
 		r = whiteout_make(ov, temp);
 		if (r < 0)
 			return r;
-		r = io_rename(ov->io, ov->work_fd, temp, dirfd, rm->name, RENAME_EXCHANGE);
+		r = unlock_rename(ov, ov->work_fd, temp, dirfd, rm->name, RENAME_EXCHANGE);
 		if (r < 0)
 			(void) io_unlink(ov->io, ov->work_fd, temp, 0);
 	}
@@ -216,7 +216,7 @@ static int index_before_removal(struct overlay *ov, const struct actor *who, str
 
 	if (r <= 0)
 		return r < 0 ? r : -ENOENT;
-	r = wants_index(ov, &f) ? copyup(ov, who, n, COPYUP_ALL) : 0;
+	r = wants_index(ov, &f) ? copyup(ov, who, n, COPYUP_META) : 0;
 	(void) node_unref(ov, n);
 	return r;
 }

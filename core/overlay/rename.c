@@ -26,9 +26,11 @@
 #include "overlay/lease.h"
 #include "overlay/listing.h"
 #include "overlay/look.h"
+#include "overlay/metacopy.h"
 #include "overlay/place.h"
 #include "overlay/remove.h"
 #include "overlay/spot.h"
+#include "overlay/unlock.h"
 
 #define MAX_TRIES 8
 
@@ -169,10 +171,14 @@ static int copy_up_all(struct rename *rn)
 	if (r == 0)
 		r = create_check_dir(ov, rn->who, rn->to.dir);
 	if (r == 0)
-		r = copyup(ov, rn->who, rn->from.node, COPYUP_ALL);
+		r = copyup(ov, rn->who, rn->from.node, COPYUP_META);
+	if (r == 0)
+		r = metacopy_pin(ov, rn->who, rn->from.node);
 	/* What changes places moves too; what is replaced but has other names is counted from now on. */
 	if (r == 0 && (rn->flags & RENAME_EXCHANGE || counted))
-		r = copyup(ov, rn->who, to, COPYUP_ALL);
+		r = copyup(ov, rn->who, to, COPYUP_META);
+	if (r == 0 && rn->flags & RENAME_EXCHANGE)
+		r = metacopy_pin(ov, rn->who, to);
 	return r;
 }
 
@@ -274,7 +280,7 @@ static int plan_dir(struct overlay *ov, const struct end *e, const struct end *g
 
 static int tell_dir(struct overlay *ov, const struct end *e, const struct plan *plan)
 {
-	return plan->attr ? meta_set(&ov->meta, e->upper.d->fd, e->name, plan->attr, plan->value, strlen(plan->value)) : 0;
+	return plan->attr ? unlock_meta_set(ov, e->upper.d->fd, e->name, plan->attr, plan->value, strlen(plan->value)) : 0;
 }
 
 static void install_paths(struct overlay *ov, struct node *n, struct paths *paths)
@@ -333,7 +339,7 @@ static int empty_target(struct overlay *ov, struct end *e)
 	if (r == 0)
 		r = meta_set(&ov->meta, ov->work_fd, temp, META_OPAQUE, "y", 1);
 	if (r == 0)
-		r = io_rename(ov->io, ov->work_fd, temp, e->upper.d->fd, e->name, RENAME_EXCHANGE);
+		r = unlock_rename(ov, ov->work_fd, temp, e->upper.d->fd, e->name, RENAME_EXCHANGE);
 	if (r == 0)
 		(void) work_remove_dir(ov, temp);
 	else

@@ -134,7 +134,7 @@ int spot_open(struct overlay *ov, struct node *n, int flags, struct spot *s, int
 			return 0;
 		}
 		(void) fd_close(fd);
-		if (r != -ENOENT && r != -ENOTDIR && r != -ESTALE && r != -ELOOP)
+		if (r != -ENOENT && r != -ENOTDIR && r != -ESTALE && r != -ELOOP && r != -ENXIO) /* the last: a whiteout */
 			return r;
 		if (tries == MAX_TRIES || !spot_moved(n, s))
 			return -ESTALE;

@@ -62,6 +62,8 @@ struct name {
 /* What few nodes have. */
 struct node_ext {
 	struct meta_record record;
+	struct place *data; /* NODE_METACOPY: where the data is, once that is known; the path is not NULL */
+	bool data_pinned;   /* and it is found there under any name that the file may get */
 	char *index_name; /* the object's name in the index directory, by which it is reached */
 	/*
 	 * A copy-up changes the ctime of the object and of its directory, though to the view nothing has changed. While the
@@ -79,6 +81,9 @@ enum {
 	NODE_ACL_KNOWN = 1 << 4,   /* upper directory: NODE_ACL_DEFAULT is right */
 	NODE_ACL_DEFAULT = 1 << 5, /* it has a default ACL, which takes the place of the umask */
 	NODE_CAPS_GONE = 1 << 6,   /* its capabilities were removed by the last change, see change_nothing() */
+	NODE_WHOLE = 1 << 7,	   /* regular file: its data is known to be in the layer of its attributes */
+	NODE_METACOPY = 1 << 8,	   /* it is not, or said not to be: see metacopy.c */
+	NODE_UNSYNCED = 1 << 9,	   /* the data has just come up: to sync that alone would not be enough */
 };
 
 /*
@@ -89,7 +94,7 @@ struct node {
 	uint64_t id;
 	uint64_t ino;	   /* as the view shows it; key of the hash table */
 	mode_t type;	   /* S_IFMT */
-	uint16_t layer;	   /* that its attributes and data come from */
+	uint16_t layer;	   /* that its attributes come from; mostly its data too */
 	uint16_t flags;
 	uint16_t leases;   /* guarded by the lease stripe, see lease.h */
 	uint32_t seq;	   /* counts changes of layer, names and places */
@@ -173,7 +178,7 @@ struct overlay {
 	struct io_engine *io; /* borrowed */
 	struct layer *layers; /* [LAYER_UPPER] has fd -EBADF in a read-only view */
 	size_t n_layers;
-	bool writable, no_redirect, no_index, volatile_;
+	bool writable, no_redirect, no_index, volatile_, userxattr, metacopy;
 	enum overlay_devices devices;
 	_Atomic dev_t own_dev;
 	struct overlay_mask *masks;

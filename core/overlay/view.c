@@ -65,18 +65,20 @@ static int open_upper(struct overlay *ov, const struct overlay_config *config)
 	r = claim_upper(ov, fd);
 	if (r < 0)
 		return r;
-	ov->work_fd = own_dir(ov->io, config->work_fd, "work");
-	if (ov->work_fd < 0)
-		return ov->work_fd;
-	r = work_clear(ov->io, ov->work_fd);
-	if (r < 0)
-		return r;
 	if (!ov->no_index) {
 		ov->index_fd = own_dir(ov->io, config->work_fd, "index");
 		if (ov->index_fd < 0)
 			return ov->index_fd;
+		r = meta_bind_index(&ov->meta, ov->index_fd, fd);
+		if (r < 0)
+			return r;
 	}
-	r = layer_init(l, ov->io, fd, config->userxattr, false);
+	ov->work_fd = own_dir(ov->io, config->work_fd, "work");
+	if (ov->work_fd < 0)
+		return ov->work_fd;
+	r = work_clear(ov->io, ov->work_fd);
+	if (r == 0)
+		r = layer_init(l, ov->io, fd, config->userxattr, false);
 	if (r < 0)
 		return r;
 	(void) steal_fd(&fd);
@@ -193,6 +195,8 @@ int overlay_new(struct io_engine *io, const struct overlay_config *config, struc
 	ov->no_redirect = config->no_redirect;
 	ov->no_index = config->no_index;
 	ov->volatile_ = config->volatile_;
+	ov->userxattr = config->userxattr;
+	ov->metacopy = config->metacopy && !config->userxattr && !config->no_redirect;
 	ov->devices = config->devices;
 	atomic_init(&ov->own_dev, (dev_t) -1);
 	meta_init(&ov->meta, io, config->userxattr);

@@ -12,6 +12,7 @@
 #include "overlay/acl.h"
 #include "overlay/attr.h"
 #include "overlay/copyup.h"
+#include "overlay/metacopy.h"
 #include "overlay/spot.h"
 
 #define LIST_MAX (64u << 10) /* XATTR_LIST_MAX */
@@ -32,8 +33,8 @@ ssize_t overlay_getxattr(struct overlay *ov, const struct actor *who, struct nod
 	return r < 0 ? r : io_getxattr(ov->io, s.fd, s.name, stored, buf, size);
 }
 
-/* Leaves what programs may see. Returns the length. */
-static size_t filter(const struct meta *m, char *list, size_t len)
+/* Leaves what programs may see: trusted attributes are root's, who has CAP_SYS_ADMIN in nearly all cases. Returns the length. */
+static size_t filter(const struct meta *m, const struct actor *who, char *list, size_t len)
 {
 	char *out = list;
 
@@ -41,7 +42,7 @@ static size_t filter(const struct meta *m, char *list, size_t len)
 		const char *shown;
 
 		next = p + strlen(p) + 1;
-		shown = meta_unescape(m, p);
+		shown = who->uid != 0 && strncmp(p, "trusted.", 8) == 0 ? NULL : meta_unescape(m, p);
 		if (shown) {
 			size_t n = strlen(shown) + 1;
 
@@ -75,7 +76,7 @@ ssize_t overlay_listxattr(struct overlay *ov, const struct actor *who, struct no
 	got = io_listxattr(ov->io, s.fd, s.name, list, LIST_MAX);
 	if (got < 0)
 		return got;
-	len = filter(&ov->meta, list, (size_t) got);
+	len = filter(&ov->meta, who, list, (size_t) got);
 	if (size == 0)
 		return (ssize_t) len;
 	if (len > size)
@@ -118,12 +119,15 @@ static int has_attr(struct overlay *ov, struct node *n, const char *stored, cons
 static int change(struct overlay *ov, const struct actor *who, struct node *n, const struct io_op *what, bool kill_sgid)
 {
 	struct io_op op = *what;
+	LEASE(attributes);
 	struct statx stx;
 	SPOT(s);
-	int r = copyup(ov, who, n, COPYUP_ALL);
+	int r = copyup(ov, who, n, COPYUP_META);
 
-	if (r == 0)
+	if (r == 0) {
+		metacopy_hold(ov, n, &attributes);
 		r = spot_stat(ov, n, &s, &stx);
+	}
 	if (r < 0)
 		return r;
 	op.fd = s.fd;

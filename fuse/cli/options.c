@@ -29,6 +29,7 @@ enum set_kind {
 	SET_PATH,      /* NAME=PATH, with escapes */
 	SET_LOWERS,    /* NAME=DIR:DIR… */
 	SET_SWITCH,    /* NAME=on or NAME=off: a bool, true for off where value is 1 */
+	SET_ON_OFF,    /* NAME=on or NAME=off: an enum choice */
 	SET_REDIRECT,
 	SET_ANY,       /* NAME=WHATEVER, ignored */
 	SET_KERNEL,    /* NAME=WHATEVER, which /proc/mounts shows and a remount hands back */
@@ -54,8 +55,8 @@ static const struct o_option o_options[] = {
 	{ "volatile", SET_BOOL, AT(volatile_), true },
 	{ "redirect_dir", SET_REDIRECT },
 	{ "index", SET_SWITCH, AT(no_index), 1 },
-	{ "metacopy", SET_ANY }, /* such files in the layers are always understood; new ones are whole */
-	{ "xino", SET_ANY },	 /* numbers are always unique */
+	{ "metacopy", SET_ON_OFF, AT(metacopy) },
+	{ "xino", SET_ANY }, /* numbers are always unique */
 	/* mount flags */
 	{ "rw", SET_BOOL, AT(flags.read_only), false },
 	{ "ro", SET_BOOL, AT(flags.read_only), true },
@@ -172,14 +173,30 @@ int options_add_lowers(struct launch_config *c, const char *list, struct problem
 	return 0;
 }
 
+static int parse_switch(bool *to, const struct o_option *o, const char *value, struct problem *p)
+{
+	*to = strcmp(value, "on") == 0;
+	return *to || strcmp(value, "off") == 0 ? 0 : problem_usage(p, o->name, "'%s' is neither on nor off", value);
+}
+
 static int set_switch(bool *to, const struct o_option *o, const char *value, struct problem *p)
 {
-	bool on = strcmp(value, "on") == 0;
+	bool on;
+	int r = parse_switch(&on, o, value, p);
 
-	if (!on && strcmp(value, "off") != 0)
-		return problem_usage(p, o->name, "'%s' is neither on nor off", value);
-	*to = o->value ? !on : on;
-	return 0;
+	if (r == 0)
+		*to = o->value ? !on : on;
+	return r;
+}
+
+static int set_on_off(enum choice *to, const struct o_option *o, const char *value, struct problem *p)
+{
+	bool on;
+	int r = parse_switch(&on, o, value, p);
+
+	if (r == 0)
+		*to = on ? CHOICE_ON : CHOICE_OFF;
+	return r;
 }
 
 /* Redirects that are there are always followed; the question is whether new ones are made. */
@@ -234,6 +251,8 @@ static int apply(struct launch_config *c, const struct o_option *o, char *value,
 		return options_add_lowers(c, value, p);
 	case SET_SWITCH:
 		return set_switch(field, o, value, p);
+	case SET_ON_OFF:
+		return set_on_off(field, o, value, p);
 	case SET_REDIRECT:
 		return set_redirect(c, value, p);
 	}

@@ -176,6 +176,7 @@ static void test_helper(void **state)
 	assert_int_equal(x.c.flags.suid, CHOICE_ON);
 	assert_int_equal(x.c.flags.atime, ATIME_NONE);
 	assert_true(x.c.userxattr && x.c.volatile_ && x.c.no_redirect && x.c.no_index && x.c.nonempty);
+	assert_int_equal(x.c.metacopy, CHOICE_ON);
 	assert_true(x.c.flags.nodiratime && x.c.flags.lazytime && x.c.flags.sync && x.c.flags.dirsync);
 }
 

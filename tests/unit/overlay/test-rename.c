@@ -337,6 +337,8 @@ static void test_as_lower(void **state)
 	assert_int_equal(renameat(f->fd, "upper", f->fd, "middle"), 0);
 	assert_int_equal(renameat(f->fd, "l1", f->fd, "upper"), 0);
 	assert_int_equal(renameat(f->fd, "middle", f->fd, "l1"), 0);
+	assert_int_equal(renameat(f->fd, "work", f->fd, "old-work"), 0);
+	layer_dir(f, "work");
 	fixture_open(f, 2);
 	assert_names(f, "", "e sub2");
 	assert_names(f, "sub2", "x");

@@ -82,6 +82,10 @@ static void test_claim(void **state)
 
 	assert_int_equal(renameat(f->fd, "upper", f->fd, "old"), 0);
 	layer_file(f, "upper/.wh.x", "");
+	fixture_configure(f, 1, true);
+	assert_int_equal(fixture_try_open(f), -ESTALE); /* the work directory is the old one's */
+	assert_int_equal(renameat(f->fd, "work", f->fd, "old-work"), 0);
+	layer_dir(f, "work");
 	fixture_open(f, 1);
 	assert_int_equal(meta_get_record(&m, f->fd, "upper", &rec), 1);
 	assert_false(rec.has & META_RECORD_LAYER);
