@@ -28,6 +28,7 @@
 #include "overlay/file.h"
 #include "overlay/lease.h"
 #include "overlay/metacopy.h"
+#include "overlay/moving.h"
 #include "overlay/spot.h"
 #include "overlay/unlock.h"
 
@@ -554,13 +555,18 @@ static int publish(struct copy *c)
 		r = io_statx(ov->io, d.d->fd, NULL, STATX_BASIC_STATS, &before);
 	if (r == 0)
 		r = io_statx(ov->io, ov->work_fd, c->temp, LAYER_STATX_MASK, &stx);
-	if (r == 0)
+	if (r < 0)
+		return r;
+	{
+		MOVING(ov);
 		r = enter_any_dir(c, d.d->fd);
+		if (r == 0)
+			r = commit(c, &stx, -EBADF);
+	}
 	if (r < 0)
 		return r == -EEXIST ? -ESTALE : r;
 	restore_times(ov, c->dir, d.d->fd, &before);
-	r = commit(c, &stx, -EBADF);
-	if (r == 0 && c->dst >= 0 && !c->metacopy)
+	if (c->dst >= 0 && !c->metacopy)
 		file_follow(ov, c->node, c->dst);
 	if (r == 0 && io_statx(ov->io, d.d->fd, c->name, STATX_BASIC_STATS, &stx) == 0)
 		(void) attr_hide_ctime(ov, c->node, &stx, c->stx.stx_ctime);

@@ -10,6 +10,10 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "overlay/moving.h"
+
+#define MAX_TRIES 1000 /* see spot.c */
+
 static struct dirfd_shard *shard_of(struct overlay *ov, const struct node *n)
 {
 	return &ov->dircache.shards[(n->id ^ n->id >> 8) % N_DIRFD_SHARDS];
@@ -350,21 +354,15 @@ static int reach(struct overlay *ov, struct node *n, uint16_t layer, struct dirf
 	return 0;
 }
 
-static uint32_t seq_of(struct overlay *ov, struct node *n)
-{
-	SCOPE_LOCK(&node_shard(ov, n)->lock);
-	return n->seq;
-}
-
 int dirfd_get(struct overlay *ov, struct node *dir, uint16_t layer, struct dirfd **ret)
 {
 	*ret = find(ov, dir, layer);
 	for (int tries = 0; !*ret; tries++) {
-		uint32_t seq = seq_of(ov, dir);
+		uint64_t moved = moving_now(ov);
 		int r = reach(ov, dir, layer, ret);
 
-		/* A rename above may have pulled the path away under the climb: a few more tries, then it is truly gone. */
-		if (r == -ESTALE && (tries < 3 || seq_of(ov, dir) != seq) && tries < 16)
+		/* A rename above may have pulled the path away under the climb; else it is truly gone. */
+		if (r == -ESTALE && tries < MAX_TRIES && moving_wait(ov, moved))
 			continue;
 		if (r < 0)
 			return r;

@@ -18,6 +18,7 @@
 #include "overlay/lease.h"
 #include "overlay/listing.h"
 #include "overlay/look.h"
+#include "overlay/moving.h"
 #include "overlay/spot.h"
 #include "overlay/unlock.h"
 
@@ -195,6 +196,21 @@ static void forget_name(struct removal *rm)
 	node_drop_name(rm->ov, rm->node, rm->dir, rm->name, steal_fd(&rm->fd), dead);
 }
 
+/* The change on the disk, and what is known of it. */
+static int take_away(struct removal *rm, int (*change)(struct removal *rm))
+{
+	int r;
+
+	keep(rm);
+	MOVING(rm->ov);
+	r = change(rm);
+	if (r < 0)
+		return r;
+	count_down(rm);
+	forget_name(rm);
+	return 0;
+}
+
 /* A lower object with links that other names will keep: its count has to be kept in the upper from now on. */
 static bool wants_index(const struct overlay *ov, const struct found *f)
 {
@@ -241,14 +257,8 @@ int overlay_unlink(struct overlay *ov, const struct actor *who, struct node *dir
 	r = examine(&rm);
 	if (r == 0 && S_ISDIR(rm.node->type))
 		r = -EISDIR;
-	if (r == 0) {
-		keep(&rm);
-		r = hide_or_remove_file(&rm);
-	}
-	if (r == 0) {
-		count_down(&rm);
-		forget_name(&rm);
-	}
+	if (r == 0)
+		r = take_away(&rm, hide_or_remove_file);
 	return r;
 }
 
@@ -287,12 +297,8 @@ int overlay_rmdir(struct overlay *ov, const struct actor *who, struct node *dir,
 			r = listing_is_empty(ov, victim);
 			r = r < 0 ? r : r == 0 ? -ENOTEMPTY : 0;
 		}
-		if (r == 0) {
-			keep(&rm);
-			r = hide_or_remove_dir(&rm);
-		}
 		if (r == 0)
-			forget_name(&rm);
+			r = take_away(&rm, hide_or_remove_dir);
 	}
 	(void) node_unref(ov, victim);
 	return r;

@@ -27,6 +27,7 @@
 #include "overlay/listing.h"
 #include "overlay/look.h"
 #include "overlay/metacopy.h"
+#include "overlay/moving.h"
 #include "overlay/place.h"
 #include "overlay/remove.h"
 #include "overlay/spot.h"
@@ -443,8 +444,10 @@ static int rename_held(struct rename *rn)
 		r = note_impure(ov, rn->from.node, &rn->to);
 	if (r == 0 && exchange)
 		r = note_impure(ov, rn->to.node, &rn->from);
-	if (r == 0)
-		r = move(rn);
+	if (r < 0)
+		return r;
+	MOVING(ov);
+	r = move(rn);
 	if (r < 0)
 		return r;
 	count_down_target(rn);

@@ -2,11 +2,13 @@
 
 #include "overlay/spot.h"
 
+#include "overlay/moving.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 
-#define MAX_TRIES 16
+#define MAX_TRIES 1000 /* renames by others, one after the other, may get in the way often */
 
 void spot_done(struct spot *s)
 {
@@ -18,8 +20,12 @@ void spot_done(struct spot *s)
 
 bool spot_moved(struct node *n, const struct spot *s)
 {
-	SCOPE_LOCK(&node_shard(s->ov, n)->lock);
-	return n->seq != s->seq;
+	{
+		SCOPE_LOCK(&node_shard(s->ov, n)->lock);
+		if (n->seq != s->seq)
+			return true;
+	}
+	return moving_wait(s->ov, s->moved);
 }
 
 bool spot_matches(const struct spot *s, const struct statx *stx)
@@ -73,6 +79,7 @@ int spot_find(struct overlay *ov, struct node *n, struct spot *s)
 
 	spot_done(s);
 	s->ov = ov;
+	s->moved = moving_now(ov);
 	{
 		SCOPE_LOCK(&node_shard(ov, n)->lock);
 		way = choose(ov, n, s, &parent);

@@ -3,7 +3,8 @@
 /*
  * How a node is reached: a descriptor and a name, as io ops want it. No descriptor is kept for a node; its directory's is
  * cached, and the name is below that. Meanwhile another thread may rename or copy it up, so whoever finds something
- * else, or nothing, at the spot asks spot_moved(): true means that the node is elsewhere by now, try again.
+ * else, or nothing, at the spot asks spot_moved(): true means that the node is elsewhere by now, or something else was
+ * moved in between, and it is worth another try.
  */
 
 #include "overlay/dircache.h"
@@ -17,6 +18,7 @@ struct spot {
 	const char *name; /* NULL: fd itself */
 	uint16_t layer;
 	uint32_t seq;
+	uint64_t moved; /* moving_now() of before */
 	dev_t dev;
 	uint64_t ino;
 	char text[META_INDEX_NAME_MAX];

@@ -195,6 +195,8 @@ struct overlay {
 	struct lease_stripe leases[N_LEASES];
 	struct node *root;
 	atomic_uint_fast64_t n_files;
+	atomic_uint n_moving; /* see moving.h */
+	atomic_uint_fast64_t n_moved;
 };
 
 /* node.c: life of nodes */
