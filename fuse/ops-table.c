@@ -121,10 +121,17 @@ static void request_trace(const struct request *rq)
 
 void request_run(struct request *rq)
 {
+	struct wire_args args = rq->args;
 	int r = request_resolve(rq);
 
 	if (r == 0)
 		r = rq->op->run(rq);
+	if ((r == -ENOSPC || r == -EDQUOT) && !rq->replied) {
+		/* What was just removed may not have been let go yet. On a plain file system it would be gone. */
+		overlay_reclaim(rq->session->ov);
+		rq->args = args;
+		r = rq->op->run(rq);
+	}
 
 	if (rq->op && (rq->op->flags & OP_NO_REPLY))
 		rq->result = r;

@@ -9,6 +9,7 @@
 
 #include "overlay/copyup.h"
 #include "overlay/file.h"
+#include "overlay/ids.h"
 #include "overlay/mask.h"
 #include "overlay/metacopy.h"
 #include "overlay/spot.h"
@@ -64,6 +65,7 @@ int attr_fix(struct overlay *ov, const struct attr_facts *facts, struct statx *s
 		stx->stx_uid = rec->uid;
 		stx->stx_gid = rec->gid;
 	}
+	ids_fix(ov, stx);
 	if (rec && rec->has & META_RECORD_BTIME) {
 		stx->stx_mask |= STATX_BTIME;
 		stx->stx_btime.tv_sec = rec->btime_sec;

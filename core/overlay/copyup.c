@@ -638,6 +638,8 @@ static int copyup_one(struct overlay *ov, const struct actor *who, struct node *
 		return -EROFS;
 	c.dir = node_parent(ov, n, c.name);
 	r = spot_stat(ov, n, &c.from, &c.stx);
+	if (r == 0 && c.stx.stx_attributes & (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND))
+		r = -EPERM; /* chattr(1): not even root changes it */
 	if (r == 0)
 		r = inherit_record(&c);
 	if (r == 0 && S_ISREG(c.stx.stx_mode))

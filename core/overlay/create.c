@@ -122,7 +122,7 @@ static int found_made(struct overlay *ov, int dirfd, const char *name, struct fo
 	f->real_ino = f->stx.stx_ino;
 	f->ino = inomap_number(&ov->inomap, ov->io, f->dev, f->real_ino, dirfd, name);
 	f->record = (struct meta_record) { 0 };
-	f->index_name[0] = '\0';
+	f->index_name[0] = f->redirect[0] = '\0';
 	f->n_places = 0;
 	if (S_ISDIR(f->stx.stx_mode)) {
 		f->n_places = 1;

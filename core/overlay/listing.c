@@ -19,6 +19,7 @@
 #include "overlay/dircache.h"
 #include "overlay/look.h"
 #include "overlay/mask.h"
+#include "overlay/unlock.h"
 
 #define DENTS_SIZE (64u << 10)
 #define WH_PREFIX ".wh."
@@ -302,6 +303,14 @@ static int scan_place(struct overlay *ov, struct node *dir, const struct place *
 	if (fd == -EMFILE || fd == -ENFILE) {
 		dircache_shrink(ov);
 		fd = io_open(ov->io, d.d->fd, NULL, O_RDONLY | O_DIRECTORY, 0, NULL);
+	}
+	if (fd == -EACCES && p->layer == LAYER_UPPER) {
+		/* A directory of our own that its owner, who we are, has closed: the kernel has checked who may read it. */
+		struct unlocked u;
+
+		if (unlock(ov, d.d->fd, NULL, &u) == 0)
+			fd = io_open(ov->io, d.d->fd, NULL, O_RDONLY | O_DIRECTORY, 0, NULL);
+		lock_again(&u);
 	}
 	if (fd < 0)
 		return fd;

@@ -66,7 +66,7 @@ static void begin(struct search *s, struct overlay *ov, struct found *f, const c
 	found_done(f);
 	f->exists = f->upper_whiteout = f->masked = f->metacopy = false;
 	f->whole = true;
-	f->index_name[0] = '\0';
+	f->index_name[0] = f->redirect[0] = '\0';
 	f->record = (struct meta_record) { 0 };
 }
 
@@ -213,6 +213,8 @@ static int merge(struct search *s, uint16_t layer, const struct lentry *le, enum
 	}
 	if (!f->exists)
 		take_top(s, layer, le);
+	if (layer == LAYER_UPPER)
+		(void) strcpy(f->redirect, le->redirect);
 	r = add_place(s, layer, le, filter, path);
 	s->stop |= le->opaque;
 	return r;

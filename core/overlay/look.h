@@ -17,6 +17,7 @@ struct found {
 	bool whole;    /* not a file, or one whose data is known to be beside its attributes */
 	bool metacopy; /* a file that is said to have its data in a layer below */
 	char index_name[META_INDEX_NAME_MAX]; /* "": not in the index */
+	char redirect[META_REDIRECT_MAX + 1]; /* of a directory, in the upper; "": none */
 	size_t n_places;
 	struct place places[MAX_LAYERS]; /* directories; the paths are found's until node_get() */
 };

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <malloc.h>
 #include <string.h>
+#include <time.h>
 
 #include "overlay/dircache.h"
 #include "overlay/look.h"
@@ -176,6 +177,28 @@ static void hash_remove(struct shard *s, struct node *n)
 	s->n_nodes--;
 }
 
+/* Removed objects are in no hash chain: the same link has them in a list of their own. */
+static void removed_add(struct shard *s, struct node *n)
+{
+	if (n->flags & NODE_REMOVED)
+		return;
+	n->hash_next = s->removed;
+	s->removed = n;
+	n->flags |= NODE_REMOVED;
+}
+
+static void removed_remove(struct shard *s, struct node *n)
+{
+	struct node **p = &s->removed;
+
+	if (!(n->flags & NODE_REMOVED))
+		return;
+	while (*p != n)
+		p = &(*p)->hash_next;
+	*p = n->hash_next;
+	n->flags &= (uint16_t) ~NODE_REMOVED;
+}
+
 static struct node *hash_find(struct shard *s, uint64_t ino)
 {
 	struct node *n = *bucket(s, ino);
@@ -201,6 +224,7 @@ static void ext_free(struct node_ext *e)
 	if (!e)
 		return;
 	free(e->index_name);
+	free(e->redirect);
 	if (e->data)
 		free(e->data->path);
 	free(e->data);
@@ -216,7 +240,9 @@ static bool drop(struct overlay *ov, struct node *n, uint32_t refs, uint64_t loo
 	n->n_lookups -= MIN(lookups, n->n_lookups);
 	if (atomic_fetch_sub(&n->refs, refs) != refs || n->n_lookups > 0)
 		return false;
+	(void) atomic_fetch_add(&ov->n_leaving, 1); /* before it is out of sight: see overlay_reclaim() */
 	hash_remove(s, n);
+	removed_remove(s, n);
 	return true;
 }
 
@@ -244,6 +270,7 @@ static void reap(struct overlay *ov, struct node *dead)
 		(void) fd_close(n->fd);
 		trim |= id_free(ov, n->id);
 		free(n);
+		(void) atomic_fetch_sub(&ov->n_leaving, 1);
 	}
 	if (trim)
 		(void) malloc_trim(0);
@@ -254,21 +281,24 @@ void node_ref(struct node *n)
 	(void) atomic_fetch_add_explicit(&n->refs, 1, memory_order_relaxed);
 }
 
-struct node *node_unref(struct overlay *ov, struct node *n)
+static void leave(struct overlay *ov, struct node *n, uint32_t refs, uint64_t lookups)
 {
-	if (n && drop(ov, n, 1, 0)) {
+	if (drop(ov, n, refs, lookups)) {
 		n->hash_next = NULL;
 		reap(ov, n);
 	}
+}
+
+struct node *node_unref(struct overlay *ov, struct node *n)
+{
+	if (n)
+		leave(ov, n, 1, 0);
 	return NULL;
 }
 
 void overlay_forget(struct overlay *ov, struct node *n, uint64_t count)
 {
-	if (drop(ov, n, 0, count)) {
-		n->hash_next = NULL;
-		reap(ov, n);
-	}
+	leave(ov, n, 0, count);
 }
 
 void node_give(struct overlay *ov, struct node *n, struct entry *ret)
@@ -341,6 +371,7 @@ int node_add_name(struct overlay *ov, struct node *n, struct node *dir, const ch
 			fd = n->fd; /* it was reached by that alone */
 			n->fd = -EBADF;
 			n->flags &= (uint16_t) ~NODE_DEAD;
+			removed_remove(node_shard(ov, n), n);
 			if (!(n->flags & NODE_HASHED))
 				hash_add(node_shard(ov, n), n);
 		}
@@ -373,6 +404,7 @@ void node_drop_name(struct overlay *ov, struct node *n, struct node *dir, const 
 		if (dead) {
 			n->flags |= NODE_DEAD;
 			hash_remove(s, n); /* its number may be given to another object now */
+			removed_add(s, n);
 		}
 		if (!n->names && n->fd < 0) {
 			n->fd = steal_fd(&fd);
@@ -399,6 +431,36 @@ int node_move_name(struct overlay *ov, struct node *n, struct node *dir, const c
 	}
 	name_free(ov, old);
 	return 0;
+}
+
+/* Takes descriptors of removed files that nobody has open, as many as there is room for. */
+static size_t take_from_removed(struct shard *s, int *fds, size_t room)
+{
+	size_t n_fds = 0;
+
+	SCOPE_LOCK(&s->lock);
+	for (struct node *n = s->removed; n && n_fds < room; n = n->hash_next)
+		if (S_ISREG(n->type) && !n->files && !n->names && n->fd >= 0)
+			fds[n_fds++] = steal_fd(&n->fd);
+	return n_fds;
+}
+
+void overlay_reclaim(struct overlay *ov)
+{
+	const struct timespec moment = { .tv_nsec = 20000 };
+	int fds[64];
+	size_t n;
+
+	for (size_t i = 0; i < N_SHARDS; i++) {
+		do {
+			n = take_from_removed(&ov->shards[i], fds, ARRAY_SIZE(fds));
+			for (size_t j = 0; j < n; j++)
+				(void) fd_close(fds[j]);
+		} while (n == ARRAY_SIZE(fds));
+	}
+	/* Others may be about to close some: a few milliseconds, where a large file goes. */
+	for (int i = 0; i < 500 && atomic_load(&ov->n_leaving) > 0; i++)
+		(void) nanosleep(&moment, NULL);
 }
 
 /* flags */
@@ -465,9 +527,14 @@ static int node_new(struct overlay *ov, const struct found *f, struct node **ret
 	n->real_ino = f->real_ino;
 	n->fd = -EBADF;
 	n->flags = (uint16_t) ((f->masked ? NODE_FIXED : 0) | (f->whole ? NODE_WHOLE : 0) | (f->metacopy ? NODE_METACOPY : 0));
-	if (f->record.has & ~(uint32_t) META_RECORD_INO || f->index_name[0]) {
+	if (f->record.has & ~(uint32_t) META_RECORD_INO || f->index_name[0] || f->redirect[0]) {
 		if (!node_ext_get(n))
 			goto fail;
+		if (f->redirect[0]) {
+			n->ext->redirect = strdup(f->redirect);
+			if (!n->ext->redirect)
+				goto fail;
+		}
 		n->ext->record = f->record;
 		if (f->index_name[0]) {
 			n->ext->index_name = strdup(f->index_name);

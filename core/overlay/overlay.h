@@ -127,6 +127,12 @@ struct overlay_counters {
 };
 void overlay_count(struct overlay *ov, struct overlay_counters *ret);
 
+/*
+ * When space has run out: lets go of removed files that nobody has open. Until the kernel forgets a file, a moment after its removal,
+ * its space is kept for whoever holds it without having it open. What failed is worth one more try afterwards.
+ */
+void overlay_reclaim(struct overlay *ov);
+
 /* True when an open with these flags, or a change, would copy data up first: not for a thread that others wait for. */
 bool overlay_would_copy(struct overlay *ov, struct node *node, int open_flags);
 

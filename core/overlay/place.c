@@ -33,10 +33,12 @@ int place_path(struct overlay *ov, struct node *n, uint16_t layer, char buf[stat
 
 		{
 			SCOPE_LOCK(&node_shard(ov, at)->lock);
+			if (layer == LAYER_UPPER && at->ext && at->ext->redirect)
+				(void) strcpy(own, at->ext->redirect);
 			for (uint16_t i = 0; i < at->places->n; i++) {
 				const struct place *p = &at->places->v[i];
 
-				if (layer == LAYER_UPPER ? p->layer == LAYER_UPPER : p->layer != layer)
+				if (layer == LAYER_UPPER || p->layer != layer)
 					continue;
 				if (p->path)
 					(void) strcpy(own, p->path);

@@ -102,6 +102,8 @@ static int examine(struct removal *rm)
 		return r < 0 ? r : -ENOENT;
 	if (node_has_flag(ov, rm->node, NODE_FIXED))
 		return -EBUSY;
+	if (rm->f.stx.stx_attributes & (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND))
+		return -EPERM;
 	r = dirfd_get(ov, rm->dir, LAYER_UPPER, &rm->upper.d);
 	if (r == 0)
 		r = look_below(ov, rm->dir, rm->name, &rm->below);

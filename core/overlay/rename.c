@@ -231,20 +231,19 @@ struct plan {
 	const char *attr; /* META_REDIRECT, META_OPAQUE; NULL: nothing */
 	char value[META_REDIRECT_MAX + 1];
 	struct paths paths;
+	char *redirect; /* value again, for the node */
 };
 
 /* The path, or name, by which the layers below know a directory: what its redirect is to say. */
 static int redirect_text(struct overlay *ov, const struct end *e, bool same_dir, char value[static META_REDIRECT_MAX + 1])
 {
-	char buf[META_PATH_MAX], *path = buf, own[META_PATH_MAX] = "";
+	char buf[META_PATH_MAX], *path = buf, own[META_REDIRECT_MAX + 1] = "";
 	int n, r;
 
 	{
 		SCOPE_LOCK(&node_shard(ov, e->node)->lock);
-		const struct place *p = &e->node->places->v[1]; /* the topmost part below */
-
-		if (p->path)
-			(void) strcpy(own, p->path);
+		if (e->node->ext && e->node->ext->redirect)
+			(void) strcpy(own, e->node->ext->redirect);
 	}
 	buf[0] = '\0';
 	if (own[0] != '/' && !same_dir) {
@@ -260,6 +259,7 @@ static void plan_done(struct plan *plan)
 {
 	for (size_t i = 0; i < plan->paths.n; i++)
 		free(plan->paths.v[i]);
+	free(plan->redirect);
 }
 
 static int plan_dir(struct overlay *ov, const struct end *e, const struct end *goal, struct plan *plan)
@@ -276,7 +276,13 @@ static int plan_dir(struct overlay *ov, const struct end *e, const struct end *g
 	}
 	plan->attr = META_REDIRECT;
 	r = new_paths(ov, e, same_dir, &plan->paths);
-	return r < 0 ? r : redirect_text(ov, e, same_dir, plan->value);
+	if (r == 0)
+		r = redirect_text(ov, e, same_dir, plan->value);
+	if (r < 0)
+		return r;
+	plan->redirect = strdup(plan->value);
+	SCOPE_LOCK(&node_shard(ov, e->node)->lock);
+	return plan->redirect && node_ext_get(e->node) ? 0 : -ENOMEM;
 }
 
 static int tell_dir(struct overlay *ov, const struct end *e, const struct plan *plan)
@@ -284,8 +290,13 @@ static int tell_dir(struct overlay *ov, const struct end *e, const struct plan *
 	return plan->attr ? unlock_meta_set(ov, e->upper.d->fd, e->name, plan->attr, plan->value, strlen(plan->value)) : 0;
 }
 
-static void install_paths(struct overlay *ov, struct node *n, struct paths *paths)
+/* Nothing here can fail: the directory has moved. */
+static void install_plan(struct overlay *ov, struct node *n, struct plan *plan)
 {
+	const struct paths *paths = &plan->paths;
+
+	if (!plan->redirect)
+		return;
 	SCOPE_LOCK(&node_shard(ov, n)->lock);
 	for (size_t i = 0; i < paths->n; i++) {
 		for (uint16_t j = 0; j < n->places->n; j++) {
@@ -294,9 +305,12 @@ static void install_paths(struct overlay *ov, struct node *n, struct paths *path
 			if (p->layer != paths->layers[i])
 				continue;
 			free(p->path);
-			p->path = steal_ptr(paths->v[i]);
+			p->path = paths->v[i];
+			plan->paths.v[i] = NULL;
 		}
 	}
+	free(n->ext->redirect); /* ext is there since the plan was made */
+	n->ext->redirect = steal_ptr(plan->redirect);
 	n->seq++;
 }
 
@@ -380,7 +394,7 @@ static void count_down_target(struct rename *rn)
 		(void) attr_set_links_now(rn->ov, to->index_name, to->n_links - 1);
 }
 
-static int settle(struct rename *rn, struct paths *from_paths, struct paths *to_paths)
+static int settle(struct rename *rn, struct plan *from_plan, struct plan *to_plan)
 {
 	struct overlay *ov = rn->ov;
 	struct end *from = &rn->from, *to = &rn->to;
@@ -389,10 +403,8 @@ static int settle(struct rename *rn, struct paths *from_paths, struct paths *to_
 	attr_own_ctime(ov, from->node);
 	if (to->node)
 		attr_own_ctime(ov, to->node);
-	if (from_paths->n)
-		install_paths(ov, from->node, from_paths);
-	if (to_paths->n)
-		install_paths(ov, to->node, to_paths);
+	install_plan(ov, from->node, from_plan);
+	install_plan(ov, to->node, to_plan);
 	if (rn->flags & RENAME_EXCHANGE) {
 		r = node_move_name(ov, to->node, to->dir, to->name, from->dir, from->name);
 		if (r < 0)
@@ -451,7 +463,7 @@ static int rename_held(struct rename *rn)
 	if (r < 0)
 		return r;
 	count_down_target(rn);
-	return settle(rn, &from.paths, &to.paths);
+	return settle(rn, &from, &to);
 }
 
 /* -EAGAIN: things changed between looking and holding. */

@@ -65,6 +65,7 @@ struct node_ext {
 	struct place *data; /* NODE_METACOPY: where the data is, once that is known; the path is not NULL */
 	bool data_pinned;   /* and it is found there under any name that the file may get */
 	char *index_name; /* the object's name in the index directory, by which it is reached */
+	char *redirect;	  /* a directory's, as the upper has it: its name, or path, in all that is below together */
 	/*
 	 * A copy-up changes the ctime of the object and of its directory, though to the view nothing has changed. While the
 	 * upper still has the times that the copy-up left, the one from before is shown. In memory only.
@@ -81,6 +82,7 @@ enum {
 	NODE_ACL_KNOWN = 1 << 4,   /* upper directory: NODE_ACL_DEFAULT is right */
 	NODE_ACL_DEFAULT = 1 << 5, /* it has a default ACL, which takes the place of the umask */
 	NODE_CAPS_GONE = 1 << 6,   /* its capabilities were removed by the last change, see change_nothing() */
+	NODE_REMOVED = 1 << 10,	   /* in its shard's list of removed nodes */
 	NODE_WHOLE = 1 << 7,	   /* regular file: its data is known to be in the layer of its attributes */
 	NODE_METACOPY = 1 << 8,	   /* it is not, or said not to be: see metacopy.c */
 	NODE_UNSYNCED = 1 << 9,	   /* the data has just come up: to sync that alone would not be enough */
@@ -118,6 +120,7 @@ struct shard {
 	pthread_mutex_t lock;
 	struct node **buckets;
 	size_t n_buckets, n_nodes;
+	struct node *removed; /* without a name, linked by hash_next */
 };
 
 struct id_slot {
@@ -180,6 +183,8 @@ struct overlay {
 	size_t n_layers;
 	bool writable, no_redirect, no_index, volatile_, userxattr, metacopy;
 	enum overlay_devices devices;
+	uid_t overflow_uid, shown_uid; /* see ids.c */
+	gid_t overflow_gid, shown_gid;
 	_Atomic dev_t own_dev;
 	struct overlay_mask *masks;
 	size_t n_masks;
@@ -195,6 +200,7 @@ struct overlay {
 	struct lease_stripe leases[N_LEASES];
 	struct node *root;
 	atomic_uint_fast64_t n_files;
+	atomic_uint n_leaving; /* nodes that are being let go */
 	atomic_uint n_moving; /* see moving.h */
 	atomic_uint_fast64_t n_moved;
 };

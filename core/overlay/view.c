@@ -10,6 +10,7 @@
 
 #include "overlay/attr.h"
 #include "overlay/dircache.h"
+#include "overlay/ids.h"
 #include "overlay/listing.h"
 #include "overlay/look.h"
 #include "overlay/remove.h"
@@ -200,6 +201,7 @@ int overlay_new(struct io_engine *io, const struct overlay_config *config, struc
 	ov->devices = config->devices;
 	atomic_init(&ov->own_dev, (dev_t) -1);
 	meta_init(&ov->meta, io, config->userxattr);
+	ids_init(ov);
 	r = init_parts(ov, config);
 	if (r == 0)
 		r = open_lowers(ov, config);

@@ -33,6 +33,9 @@ gone "$M/full"
 mkdir -m 500 "$M/full"
 is "$(stat -c %a "$M/full"; ls -A "$M/full")" 500
 
+mkdir -m 0 "$M/closed"
+rmdir "$M/closed"
+
 python - "$M" <<'PY'
 import os, sys
 os.chdir(sys.argv[1])

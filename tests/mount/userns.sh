@@ -19,6 +19,15 @@ umount "$M"
 is "$(cat "$M/d/f")" y
 gone "$M/f"
 umount "$M"
+# what belongs to nobody whom the namespace knows can be changed in the view all the same: /var/tmp is root's
+mkdir "$T/u2" "$T/w2"
+"$OSFUSE" mount --lower / --upper "$T/u2" --work "$T/w2" "$M"
+echo new >"$M/var/tmp/osfuse-test"
+mv "$M/var/tmp/osfuse-test" "$M/var/tmp/moved"
+chmod 700 "$M/var/tmp/moved"
+is "$(stat -c '%u %a' "$M/var/tmp/moved")" "0 700"
+gone /var/tmp/osfuse-test /var/tmp/moved
+umount "$M"
 wait_for no_daemon
 SH
 chmod +x "$T/inside"

@@ -43,6 +43,7 @@ static struct {
 	bool flag;
 	const struct overlay_file *file;
 	const struct node *node, *node2;
+	bool reclaimed;
 	bool would_copy;
 	struct statx stx;
 	/* readdir: so many entries name0 … */
@@ -107,6 +108,11 @@ void overlay_forget(struct overlay *ov, struct node *node, uint64_t n)
 mode_t overlay_node_type(const struct node *node)
 {
 	return node->type;
+}
+
+void overlay_reclaim(struct overlay *ov)
+{
+	fake.reclaimed = true;
 }
 
 bool overlay_unlink_would_copy(struct overlay *ov, struct node *dir, const char *name)

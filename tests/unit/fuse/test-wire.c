@@ -434,6 +434,27 @@ static void test_create(void **state)
 	assert_string_equal(fake.verb, "tmpfile");
 }
 
+/* Space that a removed file still takes is given back, and the request tried once more before a program sees ENOSPC. */
+static void test_full(void **state)
+{
+	struct fuse_write_in in = { .fh = add_file(), .size = 5 };
+
+	fake.reclaimed = false;
+	fake.result = -EIO;
+	begin(FUSE_WRITE, 2);
+	add(&in, sizeof(in));
+	add("01234", 5);
+	assert_int_equal(run(), -EIO);
+	assert_false(fake.reclaimed);
+	fake.result = -ENOSPC;
+	begin(FUSE_WRITE, 2);
+	add(&in, sizeof(in));
+	add("01234", 5);
+	assert_int_equal(run(), -ENOSPC);
+	assert_true(fake.reclaimed);
+	assert_int_equal(fake.size, 5); /* the second try had its arguments */
+}
+
 static void test_read_write(void **state)
 {
 	uint64_t fh = add_file();
@@ -779,7 +800,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_dev), T(test_attr), T(test_dirent), T(test_args),
 		T(test_lookup), T(test_forget), T(test_make), T(test_rename), T(test_setattr), T(test_getattr), T(test_open),
-		T(test_create), T(test_read_write), T(test_release), T(test_copy_and_seek), T(test_readdir), T(test_xattr),
+		T(test_create), T(test_full), T(test_read_write), T(test_release), T(test_copy_and_seek), T(test_readdir), T(test_xattr),
 		T(test_init), T(test_unsupported), T(test_may_block),
 		T(test_bad_header), T(test_bad_replies), T(test_noise), T(test_empty), T(test_end_releases),
 	};

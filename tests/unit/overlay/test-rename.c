@@ -323,6 +323,30 @@ static void test_symlinks_and_fifos(void **state)
 }
 
 /* An upper that was written by renames serves as a lower: the redirects mean the same. */
+/* What a redirect says is the path in all layers below together, not the one in the lowest. */
+static void test_again_over_renamed(void **state)
+{
+	struct fixture *f = *state;
+
+	layer_file(f, "l2/old/d/file", "x");
+	layer_dir(f, "l2/e");
+	layer_dir(f, "l1/new");
+	layer_xattr(f, "l1/new", f->userxattr ? "user.overlay.redirect" : "trusted.overlay.redirect", "/old", 4);
+	layer_whiteout(f, "l1/old");
+	fixture_open(f, 2);
+	assert_int_equal(view_rename(f, "new/d", "e/d", 0), 0);
+	assert_int_equal(view_rename(f, "e/d", "d2", 0), 0);
+	check(f, "d2", "file");
+	fixture_reopen(f);
+	check(f, "d2", "file");
+	assert_int_equal(view_rename(f, "d2", "d3", 0), 0);
+	assert_int_equal(view_rename(f, "d3", "e/d4", 0), 0);
+	check(f, "e/d4", "file");
+	fixture_reopen(f);
+	check(f, "e/d4", "file");
+	assert_content(f, "e/d4/file", "x");
+}
+
 static void test_as_lower(void **state)
 {
 	struct fixture *f = *state;
@@ -353,6 +377,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FIXTURE_TEST(test_files),
+		FIXTURE_TEST(test_again_over_renamed),
 		FIXTURE_TEST(test_numbers_stay),
 		FIXTURE_TEST(test_lower_directory),
 		FIXTURE_TEST(test_known_children),
