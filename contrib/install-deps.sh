@@ -79,3 +79,6 @@ if [ ! -c /dev/fuse ]; then
 	as_root modprobe fuse 2>/dev/null || true
 	[ -c /dev/fuse ] || as_root mknod -m 0666 /dev/fuse c 10 229 || echo "osfuse: there is no /dev/fuse, nothing can be mounted" >&2
 fi
+
+# fusermount3 reads it; installers make it, minimal images do not have it
+[ -e /etc/mtab ] || as_root ln -s ../proc/self/mounts /etc/mtab
