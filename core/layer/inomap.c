@@ -42,6 +42,11 @@ static uint64_t mix(uint64_t x)
 	return x ^ (x >> 31);
 }
 
+static uint16_t first_tag(uint64_t fsid)
+{
+	return (uint16_t) (mix(fsid) % 0x7fff + 1);
+}
+
 static bool tag_is_used(const struct inomap *m, uint16_t tag)
 {
 	for (unsigned int i = 0; i < m->n; i++)
@@ -60,7 +65,7 @@ static const struct inomap_entry *add(struct inomap *m, dev_t dev, uint64_t fsid
 	if (n == INOMAP_MAX)
 		return NULL;
 	if (!base) {
-		tag = (uint16_t) (mix(fsid) % 0x7fff + 1);
+		tag = first_tag(fsid);
 		while (tag_is_used(m, tag))
 			tag = tag % 0x7fff + 1;
 	}
@@ -125,14 +130,9 @@ int inomap_fsid(struct inomap *m, struct io_engine *io, dev_t dev, int dirfd, co
 	e = find(m, dev);
 	if (!e) {
 		/* Two devices with one identity, as nested overlays show them: told apart by device number. */
-		const struct inomap_entry *twin = find_fsid(m, fsid);
-
-		if (twin && twin->dev != 0)
+		if (find_fsid(m, fsid))
 			fsid ^= mix(dev);
-		if (twin && twin->dev == 0)
-			((struct inomap_entry *) (uintptr_t) twin)->dev = dev;
-		else
-			(void) add(m, dev, fsid, false);
+		(void) add(m, dev, fsid, false);
 	} else {
 		fsid = e->fsid;
 	}
@@ -143,19 +143,14 @@ int inomap_fsid(struct inomap *m, struct io_engine *io, dev_t dev, int dirfd, co
 uint64_t inomap_show(struct inomap *m, uint64_t fsid, uint64_t ino)
 {
 	const struct inomap_entry *e = find_fsid(m, fsid);
+	/* In a record may be any file system: one that no layer has shown takes no place in the table, which is finite. */
+	uint16_t tag = e ? e->tag : first_tag(fsid);
 
-	if (!e) {
-		/* A record from a file system that no layer has shown yet: device 0 keeps the place. */
-		SCOPE_LOCK(&m->lock);
-		e = find_fsid(m, fsid);
-		if (!e)
-			e = add(m, 0, fsid, false);
-	}
-	if (!e || e->tag == 0)
+	if (tag == 0)
 		return ino;
 	if (ino > PLAIN_MAX)
 		ino = mix(ino) & PLAIN_MAX;
-	return ino | (uint64_t) e->tag << TAG_SHIFT;
+	return ino | (uint64_t) tag << TAG_SHIFT;
 }
 
 uint64_t inomap_number(struct inomap *m, struct io_engine *io, dev_t dev, uint64_t ino, int dirfd, const char *name)
