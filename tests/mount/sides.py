@@ -338,7 +338,12 @@ class Side:
                     child = e.name if path == b"." else path + b"/" + e.name
                     if child in new:
                         raise Failure("tree", "twice", "%s lists %r twice" % (self.name, child))
-                    st = os.lstat(child)
+                    try:
+                        st = os.lstat(child)
+                    except FileNotFoundError:
+                        if self.name == "overlay":
+                            continue  # lists the whiteouts of a directory that no other layer has
+                        raise
                     new[child] = r = self.record(child, st, old, start_ns, fresh)
                     r["d_ino"] = e.inode() == st.st_ino
                     if stat.S_ISDIR(st.st_mode):

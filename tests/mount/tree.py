@@ -132,7 +132,10 @@ def copy_tree(src, dst):
         os.utime(b, ns=(st.st_atime_ns, st.st_mtime_ns), follow_symlinks=False)
 
     def one(a, b):
-        st = os.lstat(a)
+        try:
+            st = os.lstat(a)
+        except FileNotFoundError:
+            return  # kernel overlayfs lists the whiteouts of a directory that no other layer has
         if stat.S_ISDIR(st.st_mode):
             if not os.path.isdir(b):
                 os.mkdir(b)
