@@ -341,7 +341,7 @@ class Side:
                     try:
                         st = os.lstat(child)
                     except FileNotFoundError:
-                        if self.name == "overlay":
+                        if self.name == "B":
                             continue  # lists the whiteouts of a directory that no other layer has
                         raise
                     new[child] = r = self.record(child, st, old, start_ns, fresh)
