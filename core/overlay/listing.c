@@ -365,31 +365,6 @@ int listing_is_empty(struct overlay *ov, struct node *dir)
 	return r;
 }
 
-int listing_each(struct io_engine *io, int dirfd, int (*fn)(void *arg, const char *name, unsigned char type), void *arg)
-{
-	_cleanup_close_ int fd = io_open(io, dirfd, NULL, O_RDONLY | O_DIRECTORY, 0, NULL);
-	_Alignas(8) char buf[4096];
-
-	if (fd < 0)
-		return fd;
-	for (;;) {
-		int64_t n = io_one(io, (struct io_op) { .kind = IO_GETDENTS, .fd = fd, .buf = buf, .len = sizeof(buf) });
-
-		if (n <= 0)
-			return (int) n;
-		for (int64_t at = 0; at < n; ) {
-			const struct linux_dirent64 *d = (const void *) (buf + at);
-			int r = 0;
-
-			if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
-				r = fn(arg, d->d_name, d->d_type);
-			if (r != 0)
-				return r;
-			at += d->d_reclen;
-		}
-	}
-}
-
 /* the door */
 
 int overlay_opendir(struct overlay *ov, const struct actor *who, struct node *n, struct overlay_dir **ret)

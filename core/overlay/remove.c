@@ -6,11 +6,11 @@
 
 #include "overlay/remove.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 
+#include "io/walk.h"
 #include "overlay/attr.h"
 #include "overlay/copyup.h"
 #include "overlay/create.h"
@@ -28,46 +28,6 @@ int whiteout_make(struct overlay *ov, char temp[static TEMP_BYTES])
 {
 	temp_name(ov, temp);
 	return io_mknod(ov->io, ov->work_fd, temp, WHITEOUT_MODE, 0, NULL);
-}
-
-struct clearing {
-	struct io_engine *io;
-	int fd;
-};
-
-static int clear_entry(void *arg, const char *name, unsigned char type)
-{
-	const struct clearing *c = arg;
-	int r;
-
-	if (type != DT_DIR) {
-		r = io_unlink(c->io, c->fd, name, 0);
-		if (r != -EISDIR)
-			return r == -ENOENT ? 0 : r;
-	}
-	(void) io_chmod(c->io, c->fd, name, 0700); /* its own bits may keep us out; if this fails, so does what follows */
-	r = io_open(c->io, c->fd, name, O_RDONLY | O_DIRECTORY, 0, NULL);
-	if (r >= 0) {
-		int fd = r;
-
-		r = work_clear(c->io, fd);
-		(void) fd_close(fd);
-	}
-	return r < 0 ? r : io_unlink(c->io, c->fd, name, AT_REMOVEDIR);
-}
-
-int work_clear(struct io_engine *io, int fd)
-{
-	struct clearing c = { .io = io, .fd = fd };
-
-	return listing_each(io, fd, clear_entry, &c);
-}
-
-int work_remove_dir(struct overlay *ov, const char *temp)
-{
-	struct clearing c = { .io = ov->io, .fd = ov->work_fd };
-
-	return clear_entry(&c, temp, DT_DIR);
 }
 
 /* One name that goes. */
@@ -177,7 +137,7 @@ static int hide_or_remove_dir(struct removal *rm)
 			(void) io_unlink(ov->io, ov->work_fd, temp, 0);
 	}
 	if (r == 0)
-		(void) work_remove_dir(ov, temp); /* what stays is cleared by the next mount */
+		(void) walk_remove(ov->io, ov->work_fd, temp); /* what stays is cleared by the next mount */
 	return r;
 }
 

@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "io/walk.h"
 #include "overlay/copyup.h"
 #include "overlay/create.h"
 #include "overlay/dircache.h"
@@ -356,7 +357,7 @@ static int empty_target(struct overlay *ov, struct end *e)
 	if (r == 0)
 		r = unlock_rename(ov, ov->work_fd, temp, e->upper.d->fd, e->name, RENAME_EXCHANGE);
 	if (r == 0)
-		(void) work_remove_dir(ov, temp);
+		(void) walk_remove(ov->io, ov->work_fd, temp);
 	else
 		(void) io_unlink(ov->io, ov->work_fd, temp, AT_REMOVEDIR);
 	return r;

@@ -8,12 +8,11 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "io/walk.h"
 #include "overlay/attr.h"
 #include "overlay/dircache.h"
 #include "overlay/ids.h"
-#include "overlay/listing.h"
 #include "overlay/look.h"
-#include "overlay/remove.h"
 
 /* Opens a directory of our own below the work directory, making it if it is not there. */
 static int own_dir(struct io_engine *io, int work_fd, const char *name)
@@ -25,23 +24,19 @@ static int own_dir(struct io_engine *io, int work_fd, const char *name)
 	return io_open(io, work_fd, name, O_RDONLY | O_DIRECTORY, 0, NULL);
 }
 
-static int has_entry(void *arg, const char *name, unsigned char type)
-{
-	return 1;
-}
-
 /* Can the attributes of the format be written? And says on the way that the layer is ours, if it begins empty. */
 static int claim_upper(struct overlay *ov, int fd)
 {
+	_cleanup_(walk_names_freep) char **names = NULL;
 	struct meta_record rec;
-	int r = meta_get_record(&ov->meta, fd, NULL, &rec), used;
+	int has = meta_get_record(&ov->meta, fd, NULL, &rec), r;
 
+	if (has < 0)
+		return has;
+	r = walk_names(ov->io, fd, &names);
 	if (r < 0)
 		return r;
-	used = listing_each(ov->io, fd, has_entry, NULL);
-	if (used < 0)
-		return used;
-	if (r == 0 && !used)
+	if (!has && !names[0])
 		rec.has |= META_RECORD_LAYER;
 	return meta_set_record(&ov->meta, fd, NULL, &rec);
 }
@@ -77,7 +72,7 @@ static int open_upper(struct overlay *ov, const struct overlay_config *config)
 	ov->work_fd = own_dir(ov->io, config->work_fd, "work");
 	if (ov->work_fd < 0)
 		return ov->work_fd;
-	r = work_clear(ov->io, ov->work_fd);
+	r = walk_empty(ov->io, ov->work_fd);
 	if (r == 0)
 		r = layer_init(l, ov->io, fd, config->userxattr, false);
 	if (r < 0)

@@ -22,8 +22,8 @@
 
 #include "base/fd.h"
 #include "io/io.h"
+#include "io/walk.h"
 #include "store/settings.h"
-#include "store/tree.h"
 
 #define LOCK_NAME "lock"
 #define REMOVING_PREFIX ".removing-"
@@ -196,10 +196,10 @@ int store_name_from_path(const char *path, char **ret)
 /* Calls fn for each name in the store's root that prefix fits; hidden names only where the prefix is. */
 static int each_name(struct store *store, const char *prefix, int (*fn)(void *arg, const char *name), void *arg)
 {
-	_cleanup_(tree_names_freep) char **names = NULL;
+	_cleanup_(walk_names_freep) char **names = NULL;
 	int r;
 
-	r = tree_names(store->io, store->fd, &names);
+	r = walk_names(store->io, store->fd, &names);
 	for (char **n = names; r == 0 && *n; n++)
 		if (prefix ? strncmp(*n, prefix, strlen(prefix)) == 0 : store_name_valid(*n))
 			r = fn(arg, *n);
@@ -266,7 +266,7 @@ static int sweep_removal(void *arg, const char *name)
 {
 	struct store *store = arg;
 
-	(void) tree_remove(store->io, store->fd, name); /* as promised in the header */
+	(void) walk_remove(store->io, store->fd, name); /* as promised in the header */
 	return 0;
 }
 
@@ -515,7 +515,7 @@ int sandbox_usage(struct sandbox *sb, uint64_t *ret_bytes)
 		if (fd < 0)
 			return fd;
 	}
-	return tree_usage(io, fd, ret_bytes);
+	return walk_usage(io, fd, ret_bytes);
 }
 
 int sandbox_remove(struct sandbox *sb)
@@ -538,5 +538,5 @@ int sandbox_remove(struct sandbox *sb)
 	if (r < 0)
 		return r;
 	(void) io_unlink(io, sb->fd, LOCK_NAME, 0); /* tells those who wait for the lock, see sandbox_lock() */
-	return tree_remove(io, sb->store->fd, trash);
+	return walk_remove(io, sb->store->fd, trash);
 }

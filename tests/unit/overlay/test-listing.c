@@ -292,33 +292,12 @@ static void test_odd_names(void **state)
 	assert_names(f, "", "\x01 \xc3\x28");
 }
 
-static int count_name(void *arg, const char *name, unsigned char type)
-{
-	return ++*(int *) arg == 3 ? 7 : 0;
-}
-
-static void test_each(void **state)
-{
-	struct fixture *f = *state;
-	int n = 0;
-
-	assert_int_equal(listing_each(f->fault, f->fd, count_name, &n), 0);
-	assert_int_equal(n, 2); /* upper, work */
-	layer_dir(f, "third");
-	n = 0;
-	assert_int_equal(listing_each(f->fault, f->fd, count_name, &n), 7);
-	io_engine_fault_set(f->fault, IO_GETDENTS, 0, EIO);
-	assert_int_equal(listing_each(f->fault, f->fd, count_name, &n), -EIO);
-	io_engine_fault_set(f->fault, IO_OPEN, 0, EIO);
-	assert_int_equal(listing_each(f->fault, f->fd, count_name, &n), -EIO);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FIXTURE_TEST(test_dots),    FIXTURE_TEST(test_in_pieces), FIXTURE_TEST(test_while_changing), FIXTURE_TEST(test_plus),
 		FIXTURE_TEST(test_empty),   FIXTURE_TEST(test_removed),	  FIXTURE_TEST(test_no_directory),   FIXTURE_TEST(test_numbers),
-		FIXTURE_TEST(test_odd_names), FIXTURE_TEST(test_each),
+		FIXTURE_TEST(test_odd_names),
 	};
 
 	return FIXTURE_RUN(tests);

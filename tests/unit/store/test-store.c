@@ -17,9 +17,9 @@
 
 #include "base/fd.h"
 #include "io/io.h"
+#include "io/walk.h"
 #include "store/settings.h"
 #include "store/store.h"
-#include "store/tree.h"
 
 #define DEPTH 1500 /* with these names three times PATH_MAX */
 
@@ -52,7 +52,7 @@ static int teardown(void **state)
 	int tmp = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	f->store = store_free(f->store);
-	assert_int_equal(tree_remove(f->sync, tmp, name), 0);
+	assert_int_equal(walk_remove(f->sync, tmp, name), 0);
 	close(tmp);
 	f->fault = io_engine_free(f->fault);
 	f->sync = io_engine_free(f->sync);
@@ -341,9 +341,9 @@ static void test_usage_and_remove(void **state)
 	assert_int_equal(store_list(f->store, &names, &n), 0);
 	assert_int_equal(n, 0);
 	store_names_free(names);
-	assert_int_equal(tree_names(f->sync, store_fd(f->store), &names), 0);
+	assert_int_equal(walk_names(f->sync, store_fd(f->store), &names), 0);
 	assert_null(names[0]);
-	tree_names_free(names);
+	walk_names_free(names);
 	assert_int_equal(access(f->dir, F_OK), 0); /* where the link led */
 }
 
@@ -435,9 +435,9 @@ static void check_removable(struct fixture *f)
 	if (sandbox_open(f->store, "brief", &sb, NULL) == 0)
 		assert_int_equal(sandbox_remove(sb), 0);
 	store_sweep(f->store);
-	assert_int_equal(tree_names(f->sync, store_fd(f->store), &names), 0);
+	assert_int_equal(walk_names(f->sync, store_fd(f->store), &names), 0);
 	assert_null(names[0]);
-	tree_names_free(names);
+	walk_names_free(names);
 }
 
 static int list_all(struct fixture *f)

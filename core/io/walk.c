@@ -8,7 +8,7 @@
  * under names made up for them, until there are only files in it. They are at most one level deep when their turn comes.
  */
 
-#include "store/tree.h"
+#include "io/walk.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -48,9 +48,9 @@ static int append_name(char ***names, size_t *n, size_t *size, const char *name)
 	return 0;
 }
 
-int tree_names(struct io_engine *io, int fd, char ***ret)
+int walk_names(struct io_engine *io, int fd, char ***ret)
 {
-	_cleanup_(tree_names_freep) char **names = NULL;
+	_cleanup_(walk_names_freep) char **names = NULL;
 	_cleanup_free_ char *buf = malloc(32768);
 	size_t n_names = 0, size = 0;
 	int64_t n;
@@ -82,7 +82,7 @@ int tree_names(struct io_engine *io, int fd, char ***ret)
 	return 0;
 }
 
-char **tree_names_free(char **names)
+char **walk_names_free(char **names)
 {
 	for (char **n = names; n && *n; n++)
 		free(*n);
@@ -167,7 +167,7 @@ static bool is_mount(const struct statx *stx)
 static int walk_dir(struct walk *w, const struct pending *p)
 {
 	_cleanup_(anchor_unrefp) struct anchor *fresh = NULL;
-	_cleanup_(tree_names_freep) char **names = NULL;
+	_cleanup_(walk_names_freep) char **names = NULL;
 	_cleanup_close_ int fd = -EBADF;
 	struct anchor *anchor = p->anchor;
 	const char *path = p->path;
@@ -177,7 +177,7 @@ static int walk_dir(struct walk *w, const struct pending *p)
 						  .flags = O_RDONLY | O_DIRECTORY });
 	if (fd < 0)
 		return fd == -ENOMEM ? fd : 0; /* gone, or not ours to read */
-	r = tree_names(w->io, fd, &names);
+	r = walk_names(w->io, fd, &names);
 	if (r < 0)
 		return r == -ENOMEM ? r : 0;
 	if (strlen(path) > ANCHOR_PATH_MAX) {
@@ -211,7 +211,7 @@ static int walk_dir(struct walk *w, const struct pending *p)
 	return 0;
 }
 
-int tree_usage(struct io_engine *io, int fd, uint64_t *ret_bytes)
+int walk_usage(struct io_engine *io, int fd, uint64_t *ret_bytes)
 {
 	_cleanup_(anchor_unrefp) struct anchor *top = NULL;
 	struct walk w = { .io = io };
@@ -299,14 +299,14 @@ static int move_up(struct removal *rm, int fd, const char *name)
 /* Takes everything out of a directory at the top, but does not remove it. */
 static int empty_dir(struct removal *rm, const char *name)
 {
-	_cleanup_(tree_names_freep) char **names = NULL;
+	_cleanup_(walk_names_freep) char **names = NULL;
 	_cleanup_close_ int fd = -EBADF;
 	int first = 0, r;
 
 	fd = open_to_empty(rm->io, rm->top, name);
 	if (fd < 0)
 		return fd;
-	r = tree_names(rm->io, fd, &names);
+	r = walk_names(rm->io, fd, &names);
 	if (r < 0)
 		return r;
 	for (char **n = names; *n; n++) {
@@ -322,11 +322,11 @@ static int empty_dir(struct removal *rm, const char *name)
 /* One round over the top. Returns how much went away, or the first error when nothing did. */
 static int empty_top(struct removal *rm, unsigned int *ret_left)
 {
-	_cleanup_(tree_names_freep) char **names = NULL;
+	_cleanup_(walk_names_freep) char **names = NULL;
 	int first = 0, n_gone = 0, r;
 
 	*ret_left = 0;
-	r = tree_names(rm->io, rm->top, &names);
+	r = walk_names(rm->io, rm->top, &names);
 	if (r < 0)
 		return r;
 	for (char **n = names; *n; n++) {
@@ -345,19 +345,25 @@ static int empty_top(struct removal *rm, unsigned int *ret_left)
 	return n_gone > 0 || first == 0 ? n_gone : first;
 }
 
-int tree_remove(struct io_engine *io, int fd, const char *name)
+int walk_empty(struct io_engine *io, int fd)
 {
-	struct removal rm = { .io = io };
-	_cleanup_close_ int top = -EBADF;
+	struct removal rm = { .io = io, .top = fd };
 	unsigned int left;
 	int r;
 
-	top = open_to_empty(io, fd, name);
-	if (top < 0)
-		return top;
-	rm.top = top;
 	do
 		r = empty_top(&rm, &left);
 	while (r >= 0 && left > 0);
+	return MIN(r, 0);
+}
+
+int walk_remove(struct io_engine *io, int fd, const char *name)
+{
+	_cleanup_close_ int top = open_to_empty(io, fd, name);
+	int r;
+
+	if (top < 0)
+		return top;
+	r = walk_empty(io, top);
 	return r < 0 ? r : io_unlink(io, fd, name, AT_REMOVEDIR);
 }
