@@ -180,7 +180,13 @@ class Side:
         m = self.maps.get(held)
         if not m or m.size() < len(m):
             return None
-        return bytes(m)
+        # A mapping of kernel overlayfs can be of the file before its copy-up, and end before this one does: the kernel's copy then
+        # fails with EFAULT, or short, where Python's would die of SIGBUS.
+        fd = os.memfd_create("peek")
+        try:
+            return os.pread(fd, os.write(fd, m), 0)
+        finally:
+            os.close(fd)
 
     # names
     def do_mkdir(self, path, mode):
