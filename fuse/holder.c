@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -48,24 +47,31 @@ static int64_t now_ms(void)
 	return (int64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-int beacon_light(dev_t dev, const char *mount_point, int *ret_fd)
+int beacon_light(const struct beacon *b, int *ret_fd)
 {
 	_cleanup_close_ int fd = memfd_create(BEACON_NAME, MFD_CLOEXEC);
 
 	if (fd < 0)
 		return -errno;
-	if (dprintf(fd, "%u:%u %s", major(dev), minor(dev), mount_point) < 0)
+	if (dprintf(fd, "%u:%u %s %s", major(b->dev), minor(b->dev), b->writable ? "rw" : "ro", b->mount_point) < 0)
 		return -EIO;
 	*ret_fd = steal_fd(&fd);
 	return 0;
 }
 
-/* "8:1 /mnt/a" */
-static int read_beacon_file(int dir, const char *name, dev_t *ret_dev, char **ret_mount_point)
+void beacon_done(struct beacon *b)
+{
+	free(b->mount_point);
+	b->mount_point = NULL;
+}
+
+/* "8:1 rw /mnt/a" */
+static int read_beacon_file(int dir, const char *name, struct beacon *ret)
 {
 	char buf[PATH_MAX + 64];
 	_cleanup_close_ int fd = -EBADF;
 	unsigned int maj, min;
+	char mode[3];
 	struct stat st;
 	int at = 0;
 	ssize_t n;
@@ -77,16 +83,17 @@ static int read_beacon_file(int dir, const char *name, dev_t *ret_dev, char **re
 	if (n <= 0)
 		return 0;
 	buf[n] = '\0';
-	if (sscanf(buf, "%u:%u %n", &maj, &min, &at) != 2 || buf[at] != '/')
+	if (sscanf(buf, "%u:%u %2s %n", &maj, &min, mode, &at) != 3 || buf[at] != '/')
 		return 0;
-	*ret_mount_point = strdup(buf + at);
-	if (!*ret_mount_point)
+	ret->mount_point = strdup(buf + at);
+	if (!ret->mount_point)
 		return -ENOMEM;
-	*ret_dev = makedev(maj, min);
+	ret->dev = makedev(maj, min);
+	ret->writable = strcmp(mode, "rw") == 0;
 	return 1;
 }
 
-int beacon_read(pid_t pid, dev_t *ret_dev, char **ret_mount_point)
+int beacon_read(pid_t pid, struct beacon *ret)
 {
 	_cleanup_(closedirp) DIR *d = NULL;
 	char path[64], target[sizeof(BEACON_LINK) + 1];
@@ -100,26 +107,28 @@ int beacon_read(pid_t pid, dev_t *ret_dev, char **ret_mount_point)
 		ssize_t n = readlinkat(dirfd(d), de->d_name, target, sizeof(target));
 
 		if (n == (ssize_t) strlen(BEACON_LINK) && memcmp(target, BEACON_LINK, (size_t) n) == 0)
-			return read_beacon_file(dirfd(d), de->d_name, ret_dev, ret_mount_point);
+			return read_beacon_file(dirfd(d), de->d_name, ret);
 	}
 	return 0;
 }
 
-pid_t beacon_find(dev_t dev)
+pid_t beacon_find(dev_t dev, bool *ret_writable)
 {
 	_cleanup_(closedirp) DIR *d = opendir("/proc");
 	struct dirent *de;
 
 	while (d && (de = readdir(d))) {
-		_cleanup_free_ char *mount_point = NULL;
+		_cleanup_(beacon_done) struct beacon b = { 0 };
 		pid_t pid;
-		dev_t its;
 
 		if (!isdigit((unsigned char) de->d_name[0]))
 			continue;
 		pid = (pid_t) strtol(de->d_name, NULL, 10);
-		if (beacon_read(pid, &its, &mount_point) == 1 && its == dev)
-			return pid;
+		if (beacon_read(pid, &b) != 1 || b.dev != dev)
+			continue;
+		if (ret_writable)
+			*ret_writable = b.writable;
+		return pid;
 	}
 	return 0;
 }
@@ -157,17 +166,16 @@ enum state {
 	STATE_UNKNOWN, /* no beacon: about to mount, just looking (sandbox_in_use()), just ended, or of another user */
 };
 
-static enum state holder_state(pid_t pid, char **ret_mount_point)
+static enum state holder_state(pid_t pid, struct beacon *ret)
 {
 	struct mount_table table;
-	dev_t dev;
 	bool there;
 
-	if (pid == 0 || beacon_read(pid, &dev, ret_mount_point) != 1)
+	if (pid == 0 || beacon_read(pid, ret) != 1)
 		return STATE_UNKNOWN;
 	if (mount_table_read(pid, &table) < 0)
 		return STATE_LEAVING;
-	there = mount_table_dev(&table, dev) != NULL;
+	there = mount_table_dev(&table, ret->dev) != NULL;
 	mount_table_done(&table);
 	return there ? STATE_SERVING : STATE_LEAVING;
 }
@@ -187,7 +195,7 @@ int holder_lock(int fd, const char *what, struct problem *p)
 	const int64_t start = now_ms();
 
 	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		_cleanup_free_ char *mount_point = NULL;
+		_cleanup_(beacon_done) struct beacon b = { 0 };
 		int64_t waited = now_ms() - start;
 		enum state state;
 		pid_t pid;
@@ -197,10 +205,10 @@ int holder_lock(int fd, const char *what, struct problem *p)
 		if (errno != EWOULDBLOCK)
 			return problem_errno(p, -errno, what);
 		pid = holder_find(fd);
-		state = holder_state(pid, &mount_point);
+		state = holder_state(pid, &b);
 		if (state == STATE_SERVING || waited >= HOLDER_PATIENCE_MS ||
 		    (state == STATE_UNKNOWN && waited >= HOLDER_DOUBT_MS))
-			return in_use(what, pid, mount_point, p);
+			return in_use(what, pid, b.mount_point, p);
 		sleep_ms(10);
 	}
 	return 0;

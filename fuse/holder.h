@@ -7,22 +7,30 @@
  * /proc, for the message and for a decision: a daemon whose mount is already gone is about to exit, so it is worth
  * waiting for.
  *
- * For this a daemon shows a beacon: an unlinked memory file that holds its mount's device number and mount point. It leaves
+ * For this a daemon shows a beacon: an unlinked memory file that holds its mount's device number, what it can do, and mount point. It leaves
  * nothing behind on disk, and cannot outlive its daemon.
  */
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/macro.h"
 
 struct problem;
 
+struct beacon {
+	dev_t dev;
+	bool writable; /* the view has an upper: whatever the mount's flags say, without one it takes no changes */
+	char *mount_point;
+};
+
 /* Lights this process's beacon. The descriptor keeps it burning. */
-int beacon_light(dev_t dev, const char *mount_point, int *ret_fd);
-/* The beacon of another process: 1 read; 0 there is none that we can see. */
-int beacon_read(pid_t pid, dev_t *ret_dev, char **ret_mount_point);
-/* The process that serves a mount; 0: none to be seen. */
-pid_t beacon_find(dev_t dev);
+int beacon_light(const struct beacon *b, int *ret_fd);
+/* The beacon of another process: 1 read, to be given to beacon_done(); 0 there is none that we can see. */
+int beacon_read(pid_t pid, struct beacon *ret);
+void beacon_done(struct beacon *b);
+/* The process that serves a mount; 0: none to be seen. ret_writable may be NULL. */
+pid_t beacon_find(dev_t dev, bool *ret_writable);
 
 /* Who holds a flock() on the object behind fd; 0: unknown. */
 pid_t holder_find(int fd);

@@ -458,7 +458,9 @@ static int make_mount(struct view *v)
 	if (r < 0)
 		return r;
 	overlay_set_own_dev(v->overlay, mount_dev(v->mount));
-	r = beacon_light(mount_dev(v->mount), v->mount_point, &v->beacon_fd);
+	r = beacon_light(&(struct beacon) {
+		.dev = mount_dev(v->mount), .writable = v->layers.upper != NULL, .mount_point = v->mount_point,
+	}, &v->beacon_fd);
 	return r < 0 ? problem_errno(v->problem, r, v->mount_point) : 0;
 }
 
@@ -742,12 +744,34 @@ static int daemon_result(pid_t pid, const struct launch_config *c, struct proble
 	return -EIO;
 }
 
+/* A view without an upper has no place for changes, whatever the kernel would let through. */
+static bool can_be_writable(const char *mount_point)
+{
+	struct mount_table mounts;
+	const struct mount_entry *e;
+	bool writable = true;
+
+	if (mount_table_read(0, &mounts) < 0)
+		return true;
+	e = mount_table_at(&mounts, mount_point);
+	if (e)
+		(void) beacon_find(e->dev, &writable); /* a daemon out of sight refuses the changes itself */
+	mount_table_done(&mounts);
+	return writable;
+}
+
 static int remount(const struct launch_config *c, struct problem *p)
 {
 	_cleanup_free_ char *mount_point = NULL;
 	int r = mount_point_resolve(c->mount_point, &mount_point);
 
-	return r < 0 ? problem_errno(p, r, c->mount_point) : mount_remount(mount_point, &c->flags, p);
+	if (r < 0)
+		return problem_errno(p, r, c->mount_point);
+	if (!c->flags.read_only && !can_be_writable(mount_point)) {
+		(void) problem_set(p, -EROFS, mount_point, "the view has no upper: changes would have no place to go");
+		return problem_hint(p, -EROFS, "unmount it, and mount it with an upper, or without --read-only");
+	}
+	return mount_remount(mount_point, &c->flags, p);
 }
 
 int launch(const struct launch_config *c, struct problem *p)
@@ -870,7 +894,7 @@ int launch_umount(const char *mount_point, bool lazy, struct problem *p)
 		r = problem_set(p, -EINVAL, mount_point, "not mounted");
 	else if (strcmp(e->type, OSFUSE_FS_TYPE) != 0)
 		r = problem_set(p, -EINVAL, mount_point, "not an osfuse mount, but %s", e->type);
-	pid = r == 0 ? beacon_find(e->dev) : 0;
+	pid = r == 0 ? beacon_find(e->dev, NULL) : 0;
 	mount_table_done(&mounts);
 	if (r < 0)
 		return r;

@@ -33,6 +33,8 @@ fails - 'read-only' touch "$M/new"
 check
 "$OSFUSE" src "$M" -o "lowerdir=$L"
 fails - 'read-only' touch "$M/new"
+fails - 'no upper' mount -o remount,rw "$M"
+line | grep -q ' ro,' || fail "no longer read-only: $(line)"
 check
 "$OSFUSE" src "$M" -o "fsname=named,subtype=osfuse,lazytime,lowerdir=$L,upperdir=$U,workdir=$W"
 line | grep -q '^named ' || fail "fsname: $(line)"
