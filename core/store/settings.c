@@ -29,17 +29,12 @@
 
 #include "base/fd.h"
 #include "io/io.h"
+#include "store/json.h"
 
 #define FILE_NAME "sandbox.json"
 #define TEMP_NAME ".sandbox.json.new"
 #define SIZE_MAX_BYTES (1024 * 1024)
 #define VERSION 1
-
-static inline void json_drop(json_t **j)
-{
-	json_decref(*j);
-}
-#define _cleanup_json_ _cleanup_(json_drop)
 
 static inline void settings_donep(struct sandbox_settings *s)
 {
@@ -93,63 +88,12 @@ static _printf_(2, 3) int fault(struct sandbox_fault *f, const char *format, ...
 	return -EBADMSG;
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static char *bytes_from_hex(const char *hex)
-{
-	size_t len = strlen(hex);
-	_cleanup_free_ char *out = malloc(len / 2 + 1);
-
-	if (!out || len % 2)
-		return NULL;
-	for (size_t i = 0; i < len; i += 2) {
-		int high = hex_digit(hex[i]), low = hex_digit(hex[i + 1]);
-
-		if (high < 0 || low < 0 || (high == 0 && low == 0))
-			return NULL;
-		out[i / 2] = (char) (high << 4 | low);
-	}
-	out[len / 2] = '\0';
-	return steal_ptr(out);
-}
-
-static json_t *bytes_to_json(const char *s)
-{
-	json_t *j = s ? json_string(s) : json_null();
-	_cleanup_free_ char *hex = NULL;
-
-	if (j)
-		return j; /* it was UTF-8 */
-	hex = malloc(strlen(s) * 2 + 1);
-	if (!hex)
-		return NULL;
-	hex[0] = '\0';
-	for (size_t i = 0; s[i]; i++)
-		(void) snprintf(hex + 2 * i, 3, "%02x", (unsigned char) s[i]);
-	return json_pack("{s:s}", "bytes", hex);
-}
-
 /* NULL stays NULL. */
 static int bytes_from_json(const json_t *j, const char *key, char **ret, struct sandbox_fault *f)
 {
-	const char *hex;
+	int r = json_to_bytes(j, ret);
 
-	*ret = NULL;
-	if (!j || json_is_null(j))
-		return 0;
-	if (json_is_string(j)) {
-		*ret = strdup(json_string_value(j));
-		return *ret ? 0 : -ENOMEM;
-	}
-	hex = json_string_value(json_object_get(j, "bytes"));
-	if (hex)
-		*ret = bytes_from_hex(hex);
-	return *ret ? 0 : fault(f, "\"%s\" is neither text nor null", key);
+	return r == -EBADMSG ? fault(f, "\"%s\" is neither text nor null", key) : r;
 }
 
 static int path_from_json(const json_t *root, const char *key, char **ret, struct sandbox_fault *f)
@@ -299,7 +243,7 @@ static json_t *lowers_to_json(const struct sandbox_settings *s)
 	json_t *list = json_array();
 
 	for (size_t i = 0; list && i < s->n_lowers; i++)
-		if (json_array_append_new(list, bytes_to_json(s->lowers[i])) < 0) {
+		if (json_array_append_new(list, json_from_bytes(s->lowers[i])) < 0) {
 			json_decref(list);
 			return NULL;
 		}
@@ -315,10 +259,10 @@ static char *settings_to_text(const char *name, const struct sandbox_settings *s
 
 	if (!gmtime_r(&created, &tm) || strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
 		return NULL;
-	root = json_pack("{s:i, s:o, s:s, s:o, s:o, s:o, s:o, s:I, s:o, s:b}", "version", VERSION, "name", bytes_to_json(name),
-			 "created", when, "lowers", lowers_to_json(s), "upper", bytes_to_json(s->upper), "work",
-			 bytes_to_json(s->work), "mount_point", bytes_to_json(s->mount_point), "pid", (json_int_t) s->pid,
-			 "options", bytes_to_json(s->options), "ephemeral", (int) s->ephemeral);
+	root = json_pack("{s:i, s:o, s:s, s:o, s:o, s:o, s:o, s:I, s:o, s:b}", "version", VERSION, "name", json_from_bytes(name),
+			 "created", when, "lowers", lowers_to_json(s), "upper", json_from_bytes(s->upper), "work",
+			 json_from_bytes(s->work), "mount_point", json_from_bytes(s->mount_point), "pid", (json_int_t) s->pid,
+			 "options", json_from_bytes(s->options), "ephemeral", (int) s->ephemeral);
 	return root ? json_dumps(root, JSON_INDENT(2)) : NULL;
 }
 

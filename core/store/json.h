@@ -1,0 +1,18 @@
+#pragma once
+
+/* Bytes in JSON. Strings there are Unicode: what is not UTF-8 is written as {"bytes": "2f6d6e74ff"}, in hexadecimal. */
+
+#include <jansson.h>
+
+#include "base/macro.h"
+
+static inline void json_drop(json_t **j)
+{
+	json_decref(*j);
+}
+#define _cleanup_json_ _cleanup_(json_drop)
+
+/* NULL becomes null. NULL: out of memory. */
+json_t *json_from_bytes(const char *s);
+/* 0: null, or nothing at all, becomes NULL; -EBADMSG: it is neither text nor null; -ENOMEM. */
+int json_to_bytes(const json_t *j, char **ret);
