@@ -448,6 +448,11 @@ int sandbox_path(const struct sandbox *sb, const char *item, char **ret)
 	return asprintf(ret, "%s/%s/%s", sb->store->path, sb->name, item) < 0 ? -ENOMEM : 0;
 }
 
+int sandbox_fd(const struct sandbox *sb)
+{
+	return sb->fd;
+}
+
 int sandbox_lock_fd(const struct sandbox *sb)
 {
 	return sb->lock_fd;

@@ -85,6 +85,7 @@ const char *sandbox_name(const struct sandbox *sandbox);
 struct sandbox_settings *sandbox_settings(struct sandbox *sandbox); /* to read and to change before sandbox_save() */
 /* The path of something in the sandbox: "upper". */
 int sandbox_path(const struct sandbox *sandbox, const char *item, char **ret);
+int sandbox_fd(const struct sandbox *sandbox);	    /* borrowed; the sandbox's directory, for log_open() */
 int sandbox_lock_fd(const struct sandbox *sandbox); /* borrowed; to find out who holds the lock */
 
 /* 1: the lock is ours, until sandbox_free(); 0: another process has it. -ESTALE: the sandbox was removed meanwhile. */
