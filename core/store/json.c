@@ -3,8 +3,12 @@
 #include "store/json.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <stdbool.h>
 #include <string.h>
+
+#include "base/utf8.h"
+
+static const char digits[] = "0123456789abcdef";
 
 static int hex_digit(char c)
 {
@@ -35,23 +39,60 @@ static int from_hex(const char *hex, char **ret)
 	return 0;
 }
 
+static char *put_hex(char *to, const char *s, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		*to++ = digits[(unsigned char) s[i] >> 4];
+		*to++ = digits[(unsigned char) s[i] & 15];
+	}
+	return to;
+}
+
+static bool is_utf8(const char *s, size_t len)
+{
+	uint32_t c;
+
+	for (size_t i = 0, n; i < len; i += n) {
+		n = utf8_decode(s + i, len - i, &c);
+		if (n == 0)
+			return false;
+	}
+	return true;
+}
+
+char *json_put_bytes(char *to, const char *s, size_t len)
+{
+	if (!is_utf8(s, len)) {
+		to = put_hex(stpcpy(to, "{\"bytes\":\""), s, len);
+		return stpcpy(to, "\"}");
+	}
+	*to++ = '"';
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char) s[i];
+
+		if (c < 0x20) {
+			to = put_hex(stpcpy(to, "\\u00"), s + i, 1);
+			continue;
+		}
+		if (c == '"' || c == '\\')
+			*to++ = '\\';
+		*to++ = (char) c;
+	}
+	*to++ = '"';
+	return to;
+}
+
 json_t *json_from_bytes(const char *s)
 {
-	static const char digits[] = "0123456789abcdef";
 	json_t *j = s ? json_string(s) : json_null();
 	_cleanup_free_ char *hex = NULL;
-	size_t n = 0;
 
 	if (j)
 		return j; /* it was UTF-8 */
 	hex = malloc(strlen(s) * 2 + 1);
 	if (!hex)
 		return NULL;
-	for (; *s; s++) {
-		hex[n++] = digits[(unsigned char) *s >> 4];
-		hex[n++] = digits[(unsigned char) *s & 15];
-	}
-	hex[n] = '\0';
+	*put_hex(hex, s, strlen(s)) = '\0';
 	return json_pack("{s:s}", "bytes", hex);
 }
 

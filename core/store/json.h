@@ -12,6 +12,13 @@ static inline void json_drop(json_t **j)
 }
 #define _cleanup_json_ _cleanup_(json_drop)
 
+/*
+ * Puts the text that s, of len bytes, is in JSON to a place where there is room for JSON_TEXT_MAX(len). Returns its end. For those who
+ * write too many to build trees of them.
+ */
+#define JSON_TEXT_MAX(len) (6 * (len) + 16)
+char *json_put_bytes(char *to, const char *s, size_t len);
+
 /* NULL becomes null. NULL: out of memory. */
 json_t *json_from_bytes(const char *s);
 /* 0: null, or nothing at all, becomes NULL; -EBADMSG: it is neither text nor null; -ENOMEM. */

@@ -22,20 +22,15 @@
 #include "store/log.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <jansson.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "base/fd.h"
 #include "base/lock.h"
-#include "store/json.h"
+#include "store/logfile.h"
+#include "store/logitem.h"
 
 #define RETRY_MS 5000
 #define REPEAT_MS 1000
@@ -43,47 +38,13 @@
 #define BUCKETS 1024u
 #define PENDING_MAX 4096u
 #define PENDING_BYTES (2u << 20)
-#define NO_TEXT UINT16_MAX
-#define CUT_MARK "\xe2\x80\xa6" /* … */
-#define CUT_MARK_LEN (sizeof(CUT_MARK) - 1)
-
-enum text {
-	TEXT_EXE,
-	TEXT_OP,
-	TEXT_PATH,
-	TEXT_PATH2,
-	TEXT_VERDICT,
-	TEXT_RULE_SOURCE,
-	TEXT_RULE,
-	N_TEXTS
-};
-
-/* An event on its way to the writer; the texts follow, each with a NUL. From pid on, equal events are equal byte for byte. */
-struct record {
-	struct timespec when;
-	uint64_t size; /* of this and the texts; a multiple of eight */
-	pid_t pid;
-	uid_t uid;
-	int32_t error;
-	uint32_t rule_line;
-	uint16_t len[N_TEXTS]; /* without the NUL; or NO_TEXT */
-	uint16_t cut;	       /* bit (1 << enum text) */
-};
-
-#define RECORD_MAX ((sizeof(struct record) + N_TEXTS + 2 * LOG_PATH_MAX + (N_TEXTS - 2) * LOG_TEXT_MAX + 7) / 8 * 8)
-
-/* A number of events. */
-struct span {
-	uint64_t n;
-	struct timespec from, to;
-};
 
 struct pending {
 	struct pending *next, *next_in_bucket;
-	struct span events; /* not yet written */
+	struct log_span events; /* not yet written */
 	int64_t due_ms;
 	uint32_t hash;
-	const struct record *record; /* behind this */
+	const struct log_item *item; /* behind this */
 };
 
 struct pending_list {
@@ -92,19 +53,17 @@ struct pending_list {
 
 /* The writer's own; nobody else looks at it between log_open() and the end of the thread. */
 struct writer {
-	int dir_fd, fd;
-	size_t max_bytes;
-	uint64_t size;	 /* of the file */
-	bool torn;	 /* the file ends within a line */
+	struct log_file file;
 	struct pending *buckets[BUCKETS];
 	struct pending_list fresh, repeating; /* not yet written; written, in the order in which they are due */
 	size_t n_pending, pending_bytes;
 	char *out;
-	size_t out_len;
-	struct span in_out; /* the events that the lines in out stand for */
-	struct span lost, dropped;
+	size_t out_len;	    /* whole lines */
+	struct log_span in_out; /* the events that the lines in out stand for */
+	struct log_span lost, dropped;
 	int stopped; /* negative errno */
 	int64_t retry_ms;
+	struct log_clock clock;
 	uint64_t n_written, n_dropped; /* since they were last added to the status */
 };
 
@@ -116,7 +75,7 @@ struct log {
 	/* guarded by lock */
 	char *filling;
 	size_t used;
-	struct span lost;
+	struct log_span lost;
 	struct log_status status;
 	bool idle, closing;
 	uint64_t flush_wanted, flush_done;
@@ -133,205 +92,35 @@ static int64_t now_ms(void)
 	return (int64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-static struct timespec now(void)
-{
-	struct timespec ts;
-
-	(void) clock_gettime(CLOCK_REALTIME, &ts);
-	return ts;
-}
-
-static void span_add(struct span *to, const struct span *s)
-{
-	if (s->n == 0)
-		return;
-	if (to->n == 0)
-		to->from = s->from;
-	to->n += s->n;
-	to->to = s->to;
-}
-
-
 /* The adders' side */
-
-static const size_t text_max[N_TEXTS] = {
-	[TEXT_EXE] = LOG_TEXT_MAX,     [TEXT_OP] = LOG_TEXT_MAX,	  [TEXT_PATH] = LOG_PATH_MAX, [TEXT_PATH2] = LOG_PATH_MAX,
-	[TEXT_VERDICT] = LOG_TEXT_MAX, [TEXT_RULE_SOURCE] = LOG_TEXT_MAX, [TEXT_RULE] = LOG_TEXT_MAX,
-};
-
-/* How much of a text is copied: all, or so much that the mark fits, and no character is cut in two. */
-static size_t length(const char *s, size_t max, bool *ret_cut)
-{
-	size_t n = strnlen(s, max + 1);
-
-	*ret_cut = n > max;
-	if (n <= max)
-		return n;
-	n = max - CUT_MARK_LEN;
-	for (unsigned int i = 0; i < 3 && ((unsigned char) s[n] & 0xc0) == 0x80; i++)
-		n--;
-	return n;
-}
-
-/* Fills in all but the time. n: how much of each text is to be copied. */
-static void measure(struct record *rec, const char *const texts[N_TEXTS], size_t n[N_TEXTS])
-{
-	size_t size = sizeof(*rec);
-
-	for (unsigned int i = 0; i < N_TEXTS; i++) {
-		bool cut = false;
-
-		rec->len[i] = NO_TEXT;
-		if (!texts[i])
-			continue;
-		n[i] = length(texts[i], text_max[i], &cut);
-		rec->len[i] = (uint16_t) (n[i] + (cut ? CUT_MARK_LEN : 0));
-		rec->cut |= (uint16_t) (cut << i);
-		size += rec->len[i] + 1u;
-	}
-	rec->size = (size + 7) / 8 * 8;
-}
-
-static void copy(char *to, const struct record *rec, const char *const texts[N_TEXTS], const size_t n[N_TEXTS])
-{
-	char *end = to + rec->size;
-
-	memset(end - 8, 0, 8); /* what rounding adds is compared, too */
-	memcpy(to, rec, sizeof(*rec));
-	to += sizeof(*rec);
-	for (unsigned int i = 0; i < N_TEXTS; i++) {
-		if (rec->len[i] == NO_TEXT)
-			continue;
-		memcpy(to, texts[i], n[i]);
-		memcpy(to + n[i], CUT_MARK, rec->len[i] - n[i]);
-		to += rec->len[i];
-		*to++ = '\0';
-	}
-}
 
 void log_add(struct log *l, const struct log_event *e)
 {
-	const char *const texts[N_TEXTS] = {
-		[TEXT_EXE] = e->exe,	     [TEXT_OP] = e->op,			  [TEXT_PATH] = e->path,      [TEXT_PATH2] = e->path2,
-		[TEXT_VERDICT] = e->verdict, [TEXT_RULE_SOURCE] = e->rule_source, [TEXT_RULE] = e->rule_text,
-	};
-	struct record rec = {
-		.when = e->when, .pid = e->pid, .uid = e->uid, .error = e->error, .rule_line = e->rule_line,
-	};
-	size_t n[N_TEXTS], was;
+	struct log_texts texts;
+	struct log_item item;
+	size_t was;
 
 	if (!l)
 		return;
-	measure(&rec, texts, n);
-	if (rec.when.tv_sec == 0 && rec.when.tv_nsec == 0)
-		rec.when = now();
+	log_item_init(&item, &texts, e);
 
 	SCOPE_LOCK(&l->lock);
 	l->status.added++;
 	was = l->used;
-	if (was + rec.size > l->capacity) {
+	if (was + item.size > l->capacity) {
 		l->status.lost++;
-		span_add(&l->lost, &(struct span) { .n = 1, .from = rec.when, .to = rec.when });
+		log_span_add(&l->lost, &(struct log_span) { .n = 1, .from = item.when, .to = item.when });
 		return;
 	}
-	copy(l->filling + was, &rec, texts, n);
-	l->used += rec.size;
+	log_item_copy(l->filling + was, &item, &texts);
+	l->used += item.size;
 	if (l->idle || (was < l->capacity / 2 && l->used >= l->capacity / 2)) {
 		l->idle = false;
 		(void) pthread_cond_signal(&l->wake);
 	}
 }
 
-/* The file */
-
-static int open_file(struct writer *w, int flags)
-{
-	_cleanup_close_ int fd = -EBADF;
-	struct stat st;
-	char last;
-
-	/* O_NONBLOCK is for what is no file: opening that must not wait. */
-	fd = openat(w->dir_fd, LOG_NAME, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | flags, 0600);
-	if (fd < 0)
-		return errno == EISDIR || errno == ENXIO ? -EBADMSG : -errno;
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return -EBADMSG;
-	if ((st.st_mode & 077) && fchmod(fd, 0600) < 0)
-		return -errno;
-	/* What a crash left is half a line: the next one does not belong to it. */
-	w->torn = st.st_size > 0 && (pread(fd, &last, 1, st.st_size - 1) != 1 || last != '\n');
-	w->size = (uint64_t) st.st_size;
-	w->fd = fd_close(w->fd);
-	w->fd = steal_fd(&fd);
-	return 0;
-}
-
-static int rotate(struct writer *w)
-{
-	if (renameat(w->dir_fd, LOG_NAME, w->dir_fd, LOG_OLD_NAME) < 0 && errno != ENOENT)
-		return -errno;
-	w->fd = fd_close(w->fd);
-	return open_file(w, O_EXCL);
-}
-
-/* The file may have been removed or emptied by the user. */
-static int check_file(struct writer *w)
-{
-	struct stat st;
-
-	if (w->fd < 0)
-		return open_file(w, 0);
-	if (fstat(w->fd, &st) < 0)
-		return -errno;
-	if (st.st_nlink == 0)
-		return open_file(w, 0);
-	w->size = (uint64_t) st.st_size;
-	return 0;
-}
-
-static int write_all(int fd, const char *data, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, data, len);
-
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n == 0)
-			return -EIO;
-		if (n > 0) { /* short: there is a reason, which the next one tells */
-			data += n;
-			len -= (size_t) n;
-		}
-	}
-	return 0;
-}
-
-/* All of it or, as far as readers can tell, nothing. */
-static int append(struct writer *w, const char *data, size_t len)
-{
-	int r = check_file(w);
-
-	if (r < 0)
-		return r;
-	if (w->torn) {
-		r = write_all(w->fd, "\n", 1);
-		if (r < 0)
-			return r;
-		w->torn = false;
-		w->size++;
-	}
-	r = write_all(w->fd, data, len);
-	if (r < 0) {
-		w->torn = ftruncate(w->fd, (off_t) w->size) < 0;
-		return r;
-	}
-	w->size += len;
-	return 0;
-}
-
-/* Records */
+/* Lines */
 
 static void stop(struct writer *w, int error)
 {
@@ -339,9 +128,9 @@ static void stop(struct writer *w, int error)
 	w->retry_ms = now_ms() + RETRY_MS;
 }
 
-static void drop(struct writer *w, const struct span *s)
+static void drop(struct writer *w, const struct log_span *s)
 {
-	span_add(&w->dropped, s);
+	log_span_add(&w->dropped, s);
 	w->n_dropped += s->n;
 }
 
@@ -352,7 +141,7 @@ static void write_out(struct writer *w)
 
 	if (w->out_len == 0)
 		return;
-	r = append(w, w->out, w->out_len);
+	r = log_file_append(&w->file, w->out, w->out_len);
 	if (r < 0) {
 		drop(w, &w->in_out);
 		stop(w, r);
@@ -360,7 +149,7 @@ static void write_out(struct writer *w)
 		w->n_written += w->in_out.n;
 	}
 	w->out_len = 0;
-	w->in_out = (struct span) { 0 };
+	w->in_out = (struct log_span) { 0 };
 }
 
 /* The line that was put behind the others goes where it fits. */
@@ -368,37 +157,31 @@ static void keep_to_size(struct writer *w, size_t len)
 {
 	int r;
 
-	if (w->size + w->out_len + len <= w->max_bytes || w->size + w->out_len == 0)
+	if (w->file.size + w->out_len + len <= w->file.max_bytes || w->file.size + w->out_len == 0)
 		return;
 	char *line = w->out + w->out_len;
 	write_out(w);
 	memmove(w->out, line, len);
 	if (w->stopped)
 		return;
-	r = rotate(w);
+	r = log_file_rotate(&w->file);
 	if (r < 0)
 		stop(w, r);
 }
 
-/* Puts a line into out. false: it is not there, for want of memory or since the log has stopped. */
-static bool put_line(struct writer *w, json_t *line)
+/* The end of out, with room for a line. */
+static char *begin_line(struct writer *w)
 {
-	_cleanup_json_ json_t *owned = line;
-	size_t len;
-
-	for (;;) {
-		size_t room = OUT_BYTES - w->out_len - 1;
-
-		len = owned ? json_dumpb(owned, w->out + w->out_len, room, JSON_COMPACT) : 0;
-		if (len <= room)
-			break;
-		if (w->out_len == 0)
-			return false;
+	if (OUT_BYTES - w->out_len < LOG_LINE_MAX)
 		write_out(w);
-	}
-	if (len == 0)
-		return false;
-	w->out[w->out_len + len++] = '\n';
+	return w->out + w->out_len;
+}
+
+/* false: it does not count, since the log has stopped. */
+static bool end_line(struct writer *w, char *end)
+{
+	size_t len = (size_t) (end - (w->out + w->out_len));
+
 	keep_to_size(w, len);
 	if (w->stopped)
 		return false;
@@ -406,86 +189,10 @@ static bool put_line(struct writer *w, json_t *line)
 	return true;
 }
 
-static json_t *time_to_json(const struct timespec *ts)
-{
-	char text[64];
-	struct tm tm;
-
-	if (!gmtime_r(&ts->tv_sec, &tm))
-		return NULL;
-	(void) snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%06ldZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-			tm.tm_hour, tm.tm_min, tm.tm_sec, ts->tv_nsec / 1000);
-	return json_string_nocheck(text);
-}
-
-static json_t *error_to_json(int error)
-{
-	const char *name = strerrorname_np(error);
-
-	return name ? json_string_nocheck(name) : json_integer(error);
-}
-
-static void set(json_t *object, const char *key, json_t *value, bool *failed)
-{
-	*failed |= json_object_set_new_nocheck(object, key, value) < 0;
-}
-
-static json_t *pending_to_json(const struct pending *p)
-{
-	static const char *const keys[N_TEXTS] = {
-		[TEXT_EXE] = "exe",	    [TEXT_OP] = "op",		   [TEXT_PATH] = "path", [TEXT_PATH2] = "path2",
-		[TEXT_VERDICT] = "verdict", [TEXT_RULE_SOURCE] = "source", [TEXT_RULE] = "text",
-	};
-	const struct record *rec = p->record;
-	_cleanup_json_ json_t *line = json_object(), *rule = json_object();
-	const char *text = (const char *) (rec + 1);
-	bool failed = false;
-
-	set(line, "time", time_to_json(&p->events.from), &failed);
-	set(line, "pid", json_integer(rec->pid), &failed);
-	set(line, "uid", json_integer(rec->uid), &failed);
-	for (unsigned int i = 0; i < N_TEXTS; i++) {
-		if (rec->len[i] == NO_TEXT)
-			continue;
-		set(i < TEXT_RULE_SOURCE ? line : rule, keys[i], json_from_bytes(text), &failed);
-		text += rec->len[i] + 1;
-	}
-	if (rec->error)
-		set(line, "error", error_to_json(rec->error), &failed);
-	if (rec->rule_line)
-		set(rule, "line", json_integer(rec->rule_line), &failed);
-	if (json_object_size(rule) > 0)
-		set(line, "rule", json_incref(rule), &failed);
-	if (p->events.n > 1) {
-		set(line, "count", json_integer((json_int_t) p->events.n), &failed);
-		set(line, "until", time_to_json(&p->events.to), &failed);
-	}
-	if (rec->cut)
-		set(line, "cut", json_true(), &failed);
-	return failed ? NULL : steal_ptr(line);
-}
-
-static json_t *span_to_json(const struct span *s, const char *key, int error)
-{
-	_cleanup_json_ json_t *line = json_object();
-	struct timespec ts = now();
-	bool failed = false;
-
-	set(line, "time", time_to_json(&ts), &failed);
-	set(line, key, json_integer((json_int_t) s->n), &failed);
-	if (error)
-		set(line, "error", error_to_json(error), &failed);
-	if (s->n > 0) {
-		set(line, "from", time_to_json(&s->from), &failed);
-		set(line, "to", time_to_json(&s->to), &failed);
-	}
-	return failed ? NULL : steal_ptr(line);
-}
-
 static void write_pending(struct writer *w, struct pending *p)
 {
-	if (p->events.n > 0 && !w->stopped && put_line(w, pending_to_json(p)))
-		span_add(&w->in_out, &p->events);
+	if (p->events.n > 0 && !w->stopped && end_line(w, log_item_put(begin_line(w), p->item, &p->events, &w->clock)))
+		log_span_add(&w->in_out, &p->events);
 	else
 		drop(w, &p->events);
 	p->events.n = 0;
@@ -498,28 +205,24 @@ static void write_lost(struct writer *w)
 		return;
 	/* By itself, so that it is known whether it was written. */
 	write_out(w);
-	if (w->stopped || !put_line(w, span_to_json(&w->lost, "lost", 0)))
+	if (w->stopped || !end_line(w, log_span_put(begin_line(w), "lost", &w->lost, 0, &w->clock)))
 		return;
 	write_out(w);
 	if (!w->stopped)
-		w->lost = (struct span) { 0 };
+		w->lost = (struct log_span) { 0 };
 }
 
-/* Events that were dropped without a stop, for want of memory, get the same record. */
+/* Also when there was no stop: what there was no memory for is told in the same way. */
 static void write_dropped(struct writer *w)
 {
 	int error = w->stopped ? w->stopped : -ENOMEM;
 
 	w->stopped = 0;
-	w->out_len = 0;
-	if (!put_line(w, span_to_json(&w->dropped, "stopped", -error))) {
-		if (!w->stopped)
-			stop(w, -ENOMEM);
+	if (!end_line(w, log_span_put(begin_line(w), "stopped", &w->dropped, -error, &w->clock)))
 		return;
-	}
 	write_out(w);
 	if (!w->stopped)
-		w->dropped = (struct span) { 0 };
+		w->dropped = (struct log_span) { 0 };
 }
 
 /* Pending */
@@ -542,40 +245,11 @@ static struct pending *list_take(struct pending_list *list)
 	return p;
 }
 
-static const void *same_part(const struct record *rec, size_t *ret_len)
-{
-	*ret_len = rec->size - offsetof(struct record, pid);
-	return &rec->pid;
-}
-
-/* FNV-1a, eight bytes at a time. */
-static uint32_t hash_of(const struct record *rec)
-{
-	uint64_t h = 0xcbf29ce484222325u, v;
-	size_t len;
-	const char *data = same_part(rec, &len);
-
-	for (size_t i = 0; i + 8 <= len; i += 8) {
-		memcpy(&v, data + i, 8);
-		h = (h ^ v) * 0x100000001b3u;
-		h ^= h >> 32;
-	}
-	return (uint32_t) h;
-}
-
-static bool same(const struct record *a, const struct record *b)
-{
-	size_t len;
-	const void *part = same_part(a, &len), *other = same_part(b, &len);
-
-	return a->size == b->size && memcmp(part, other, len) == 0;
-}
-
-static struct pending *pending_find(struct writer *w, const struct record *rec, uint32_t hash)
+static struct pending *pending_find(struct writer *w, const struct log_item *item, uint32_t hash)
 {
 	struct pending *p = w->buckets[hash % BUCKETS];
 
-	while (p && (p->hash != hash || !same(p->record, rec)))
+	while (p && (p->hash != hash || !log_item_same(p->item, item)))
 		p = p->next_in_bucket;
 	return p;
 }
@@ -589,7 +263,7 @@ static void pending_free(struct writer *w, struct pending *p)
 		at = &(*at)->next_in_bucket;
 	*at = p->next_in_bucket;
 	w->n_pending--;
-	w->pending_bytes -= p->record->size;
+	w->pending_bytes -= p->item->size;
 	free(p);
 }
 
@@ -604,13 +278,13 @@ static void write_fresh(struct writer *w)
 	}
 }
 
-static void make_room(struct writer *w, const struct record *rec)
+static void make_room(struct writer *w, const struct log_item *item)
 {
-	if (w->n_pending < PENDING_MAX && w->pending_bytes + rec->size <= PENDING_BYTES)
+	if (w->n_pending < PENDING_MAX && w->pending_bytes + item->size <= PENDING_BYTES)
 		return;
 	if (!w->repeating.first)
 		write_fresh(w);
-	while (w->repeating.first && (w->n_pending >= PENDING_MAX || w->pending_bytes + rec->size > PENDING_BYTES)) {
+	while (w->repeating.first && (w->n_pending >= PENDING_MAX || w->pending_bytes + item->size > PENDING_BYTES)) {
 		struct pending *p = list_take(&w->repeating);
 
 		write_pending(w, p);
@@ -618,28 +292,28 @@ static void make_room(struct writer *w, const struct record *rec)
 	}
 }
 
-static void take_event(struct writer *w, const struct record *rec)
+static void take_event(struct writer *w, const struct log_item *item)
 {
-	const struct span event = { .n = 1, .from = rec->when, .to = rec->when };
-	uint32_t hash = hash_of(rec);
-	struct pending *p = pending_find(w, rec, hash);
+	const struct log_span event = { .n = 1, .from = item->when, .to = item->when };
+	uint32_t hash = log_item_hash(item);
+	struct pending *p = pending_find(w, item, hash);
 
 	if (!p) {
-		make_room(w, rec);
-		p = malloc(sizeof(*p) + rec->size);
+		make_room(w, item);
+		p = malloc(sizeof(*p) + item->size);
 		if (!p) {
 			drop(w, &event);
 			return;
 		}
-		*p = (struct pending) { .hash = hash, .record = (const struct record *) (p + 1) };
-		memcpy(p + 1, rec, rec->size);
+		*p = (struct pending) { .hash = hash, .item = (const struct log_item *) (p + 1) };
+		memcpy(p + 1, item, item->size);
 		p->next_in_bucket = w->buckets[hash % BUCKETS];
 		w->buckets[hash % BUCKETS] = p;
 		w->n_pending++;
-		w->pending_bytes += rec->size;
+		w->pending_bytes += item->size;
 		list_append(&w->fresh, p);
 	}
-	span_add(&p->events, &event);
+	log_span_add(&p->events, &event);
 }
 
 /* Writes the counts of those whose second is over. all: of all. */
@@ -713,10 +387,10 @@ static void work(struct log *l, size_t len, bool all)
 		if (all || !w->stopped || now_ms() >= w->retry_ms)
 			write_dropped(w);
 	for (size_t at = 0; at < len; ) {
-		const struct record *rec = (const void *) (l->emptying + at);
+		const struct log_item *item = (const void *) (l->emptying + at);
 
-		take_event(w, rec);
-		at += rec->size;
+		take_event(w, item);
+		at += item->size;
 	}
 	write_due(w, all);
 	write_fresh(w);
@@ -745,8 +419,8 @@ static void *writer_main(void *arg)
 		l->used = 0;
 		flush = l->flush_wanted;
 		closing = l->closing;
-		span_add(&w->lost, &l->lost);
-		l->lost = (struct span) { 0 };
+		log_span_add(&w->lost, &l->lost);
+		l->lost = (struct log_span) { 0 };
 		(void) pthread_mutex_unlock(&l->lock);
 
 		work(l, len, closing || flush != l->flush_done); /* flush_done changes here only */
@@ -776,8 +450,7 @@ static struct log *log_free(struct log *l)
 	while ((p = list_take(&w->fresh)) || (p = list_take(&w->repeating)))
 		pending_free(w, p);
 	free(w->out);
-	(void) fd_close(w->fd);
-	(void) fd_close(w->dir_fd);
+	log_file_done(&w->file);
 	free(l->filling);
 	free(l->emptying);
 	(void) pthread_mutex_destroy(&l->lock);
@@ -795,15 +468,14 @@ static int log_new(const struct log_config *config, struct log **ret)
 
 	if (!l)
 		return -ENOMEM;
-	l->w.dir_fd = l->w.fd = -EBADF;
+	l->w.file = (struct log_file) LOG_FILE_INIT;
 	(void) pthread_mutex_init(&l->lock, NULL); /* none of these fails on Linux */
 	(void) pthread_condattr_init(&attr);
 	(void) pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	(void) pthread_cond_init(&l->wake, &attr);
 	(void) pthread_cond_init(&l->flushed, &attr);
 	(void) pthread_condattr_destroy(&attr);
-	l->capacity = config && config->ring_bytes ? MAX(config->ring_bytes, RECORD_MAX) : LOG_RING_BYTES;
-	l->w.max_bytes = config && config->max_bytes ? config->max_bytes : LOG_MAX_BYTES;
+	l->capacity = config && config->ring_bytes ? MAX(config->ring_bytes, LOG_ITEM_MAX) : LOG_RING_BYTES;
 	l->filling = malloc(l->capacity);
 	l->emptying = malloc(l->capacity);
 	l->w.out = malloc(OUT_BYTES);
@@ -824,10 +496,7 @@ int log_open(int dirfd, const struct log_config *config, struct log **ret)
 	r = log_new(config, &l);
 	if (r < 0)
 		return r;
-	l->w.dir_fd = fcntl(dirfd, F_DUPFD_CLOEXEC, 0);
-	if (l->w.dir_fd < 0)
-		return -errno;
-	r = open_file(&l->w, 0);
+	r = log_file_open(&l->w.file, dirfd, config && config->max_bytes ? config->max_bytes : LOG_MAX_BYTES);
 	if (r < 0)
 		return r;
 	/* A limit on the size of files shall be an error of write(2), not the end of the process: SIGXFSZ stays blocked. */

@@ -12,14 +12,14 @@
  *
  *   {"time": "2024-05-01T12:03:41.250000Z", "pid": 4711, "uid": 1000, "exe": "/usr/bin/python3.11", "op": "read",
  *    "path": "/home/u/.ssh/id_rsa", "verdict": "hide", "error": "ENOENT",
- *    "rule": {"source": "<defaults>", "line": 12, "text": "~/.ssh"}, "count": 3, "until": "2024-05-01T12:03:42.100000Z"}
+ *    "rule": {"line": 12, "source": "<defaults>", "text": "~/.ssh"}, "count": 3, "until": "2024-05-01T12:03:42.100000Z"}
  *   {"time": …, "lost": 1200, "from": …, "to": …}                           came faster than they could be written
  *   {"time": …, "stopped": 37, "error": "ENOSPC", "from": …, "to": …}       could not be written at all
  *
  * "exe", "path2", "error" and "rule" are left out where there is none, "count" and "until" where it is one event, "cut": true says
  * that a text was too long. Strings that are not UTF-8 are written as {"bytes": "2f6d6e74ff"}. An error without a name is a number.
  *
- * Thread rule: log_add(), log_flush() and log_get_status() from any thread, until log_close().
+ * Thread rule: log_add(), log_flush() and log_get_status() from any thread, until log_close(). After a fork() the log is the parent's.
  */
 
 #include <stddef.h>
@@ -76,7 +76,7 @@ struct log_status {
 /*
  * Opens, or makes, the log in a directory, of which a descriptor of our own is kept, and starts the writer. No link is followed.
  * Signals are none of its thread's business. -ENOMEM, -EAGAIN: no thread; whatever open(2) says: a log that cannot be written from the
- * start is an error, later it is a status. -EBADMSG: "log" is no regular file.
+ * start is an error, later it is a status. -EBADMSG: "log" is no regular file; -ELOOP: it is a link. config may be NULL.
  */
 int log_open(int dirfd, const struct log_config *config, struct log **ret);
 /* Writes what is left and ends the writer. */
