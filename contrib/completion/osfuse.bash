@@ -19,7 +19,7 @@ _osfuse() {
 	((COMP_CWORD > 0)) && prev=${COMP_WORDS[COMP_CWORD - 1]}
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		mount | umount | list)
+		mount | umount | list | log)
 			command=${COMP_WORDS[i]}
 			break
 			;;
@@ -27,7 +27,7 @@ _osfuse() {
 	done
 	COMPREPLY=()
 	if [[ -z $command ]]; then
-		mapfile -t COMPREPLY < <(compgen -W 'mount umount list --help --version' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'mount umount list log --help --version' -- "$cur")
 		return
 	fi
 	case $prev in
@@ -35,7 +35,7 @@ _osfuse() {
 		mapfile -t COMPREPLY < <(compgen -W "$(_osfuse_sandboxes)" -- "$cur")
 		return
 		;;
-	--threads)
+	--threads | --since)
 		return
 		;;
 	-o)
@@ -58,6 +58,12 @@ _osfuse() {
 		;;
 	umount:-*)
 		mapfile -t COMPREPLY < <(compgen -W '--lazy --help' -- "$cur")
+		;;
+	log:-*)
+		mapfile -t COMPREPLY < <(compgen -W '--follow --json --refused --since --help -f' -- "$cur")
+		;;
+	log:*)
+		mapfile -t COMPREPLY < <(compgen -W "$(_osfuse_sandboxes)" -- "$cur")
 		;;
 	list:*)
 		mapfile -t COMPREPLY < <(compgen -W '--json --help' -- "$cur")
