@@ -24,7 +24,9 @@ int op_lookup(struct request *rq)
 	r = overlay_lookup(rq->session->ov, &rq->actor, rq->node, name, &e);
 	if (r < 0)
 		return r;
-	return r == 0 ? reply_absent(rq) : give_entry(rq, &e);
+	if (r == 0)
+		return e.hidden ? -ENOENT : reply_absent(rq); /* as an error the kernel does not remember it */
+	return give_entry(rq, &e);
 }
 
 static void forget(struct request *rq, uint64_t id, uint64_t n)

@@ -119,7 +119,8 @@ static void request_trace(const struct request *rq)
 		       (long long) rq->result);
 }
 
-void request_run(struct request *rq)
+/* Up to the reply, so that a change of policy waits until the kernel has it: see overlay_set_policy(). */
+static void run_and_reply(struct request *rq)
 {
 	struct wire_args args = rq->args;
 	int r = request_resolve(rq);
@@ -137,7 +138,14 @@ void request_run(struct request *rq)
 		rq->result = r;
 	else if (!rq->replied)
 		(void) reply_error(rq, r); /* nothing is left that could be told to anybody */
+}
 
+void request_run(struct request *rq)
+{
+	unsigned int token = overlay_enter(rq->session->ov);
+
+	run_and_reply(rq);
+	overlay_leave(rq->session->ov, token);
 	if (rq->session->debug)
 		request_trace(rq);
 }

@@ -29,6 +29,7 @@
 
 #include "base/fd.h"
 #include "fuse/interrupt.h"
+#include "fuse/notify.h"
 #include "fuse/ops.h"
 #include "fuse/pool.h"
 #include "fuse/serve.h"
@@ -396,6 +397,18 @@ void serve_stop(struct serve *s)
 	atomic_store(&s->stopping, true);
 	wake(s);
 	errno = saved;
+}
+
+int serve_tell_stale(struct serve *s, const struct overlay_stale *stale)
+{
+	struct transport *t = &s->workers[0].transport;
+	int r = 0;
+
+	if (stale->name)
+		r = notify_name(t, stale->dir_id, stale->name);
+	else if (stale->id != 0)
+		r = stale->content ? notify_content(t, stale->id) : notify_attr(t, stale->id);
+	return r == -ENOENT ? 0 : r;
 }
 
 /* Making and freeing */

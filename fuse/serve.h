@@ -32,6 +32,12 @@ int serve_new(const struct serve_config *config, struct serve **ret);
  */
 int serve_run(struct serve *s);
 
+/*
+ * Tells the kernel that an answer of before is no longer so; 0 also when it did not remember it. From any thread but those that serve.
+ */
+struct overlay_stale;
+int serve_tell_stale(struct serve *s, const struct overlay_stale *stale);
+
 /* Makes serve_run() return. From any thread, and from a signal handler. */
 void serve_stop(struct serve *s);
 

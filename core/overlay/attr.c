@@ -9,6 +9,7 @@
 
 #include "overlay/copyup.h"
 #include "overlay/file.h"
+#include "overlay/gate.h"
 #include "overlay/ids.h"
 #include "overlay/mask.h"
 #include "overlay/metacopy.h"
@@ -57,7 +58,7 @@ int attr_fix(struct overlay *ov, const struct attr_facts *facts, struct statx *s
 	stx->stx_ino = facts->ino;
 	if (facts->masked)
 		stx->stx_nlink = 2;
-	else if (S_ISDIR(stx->stx_mode) && facts->n_places > 1)
+	else if (S_ISDIR(stx->stx_mode) && (facts->n_places > 1 || facts->secretive))
 		stx->stx_nlink = 1; /* "unknown", as find(1) understands it and kernel overlayfs has it */
 	if (facts->index_name && facts->index_name[0])
 		r = index_links(ov, facts->index_name, stx->stx_nlink, &stx->stx_nlink);
@@ -134,6 +135,7 @@ static int fix_for(struct overlay *ov, struct node *n, struct statx *stx)
 		facts.n_places = n->places ? n->places->n : 0;
 		facts.masked = n->flags & NODE_FIXED;
 		facts.metacopy = n->flags & NODE_METACOPY;
+		facts.secretive = n->state && policy_state_may_hide(n->state);
 		stx->stx_ctime = shown_ctime(n, stx);
 		if (n->ext) {
 			rec = n->ext->record;
@@ -161,8 +163,10 @@ int attr_get(struct overlay *ov, struct node *n, struct statx *ret)
 
 int overlay_getattr(struct overlay *ov, const struct actor *who, struct node *n, struct overlay_file *file, struct statx *ret)
 {
-	int r;
+	int r = gate_node(ov, who, GATE_STAT, n);
 
+	if (r < 0)
+		return r;
 	if (!file || node_has_flag(ov, n, NODE_METACOPY)) /* the file is on the data */
 		return attr_get(ov, n, ret);
 	r = file_statx(file, ret);
@@ -177,7 +181,9 @@ ssize_t overlay_readlink(struct overlay *ov, const struct actor *who, struct nod
 
 	if (!S_ISLNK(n->type))
 		return -EINVAL;
-	r = spot_stat(ov, n, &s, &stx);
+	r = gate_node(ov, who, GATE_READ, n);
+	if (r == 0)
+		r = spot_stat(ov, n, &s, &stx);
 	return r < 0 ? r : io_readlink(ov->io, s.fd, s.name, buf, size);
 }
 
@@ -272,8 +278,10 @@ int overlay_setattr(struct overlay *ov, const struct actor *who, struct node *n,
 	LEASE(attributes);
 	SPOT(s);
 	struct statx stx;
-	int r = copyup(ov, who, n, ch->valid & ATTR_SIZE ? ch->size : COPYUP_META);
+	int r = gate_node(ov, who, ch->valid & ATTR_SIZE ? GATE_WRITE : GATE_ATTR, n);
 
+	if (r == 0)
+		r = copyup_for_change(ov, who, n, ch->valid & ATTR_SIZE ? ch->size : COPYUP_META);
 	if (r == 0) {
 		metacopy_hold(ov, n, &attributes);
 		r = spot_stat(ov, n, &s, &stx);

@@ -10,6 +10,7 @@ struct attr_facts {
 	size_t n_places;
 	bool masked;
 	bool metacopy;			  /* its data is elsewhere */
+	bool secretive;			  /* a directory in which names can be hidden */
 	const struct meta_record *record; /* NULL: none */
 	const char *index_name;		  /* NULL or "": none */
 };

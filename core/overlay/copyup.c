@@ -26,6 +26,7 @@
 #include "overlay/attr.h"
 #include "overlay/dircache.h"
 #include "overlay/file.h"
+#include "overlay/judge.h"
 #include "overlay/lease.h"
 #include "overlay/metacopy.h"
 #include "overlay/moving.h"
@@ -55,6 +56,7 @@ struct copy {
 	struct statx stx;   /* of the lower object */
 	uint64_t limit;
 	int src, dst;	    /* regular files */
+	bool container;	    /* a directory that stays what it is, and is in the upper for the sake of what is in it */
 	bool metacopy;	    /* the data stays in the lower */
 	struct metacopy_plan plan;
 	struct meta_record record;
@@ -298,9 +300,9 @@ static int copy_mode_and_times(struct copy *c)
 /* A lower that was an upper of ours has records: what they claim is so for the copy too. */
 static int inherit_record(struct copy *c)
 {
-	const struct layer *l = &c->ov->layers[c->from.layer];
+	const struct layer *l = c->from.layer == LAYER_MADE ? NULL : &c->ov->layers[c->from.layer];
 	struct meta_record rec;
-	int r = l->ours ? meta_get_record(&l->meta, c->from.fd, c->from.name, &rec) : 0;
+	int r = l && l->ours ? meta_get_record(&l->meta, c->from.fd, c->from.name, &rec) : 0;
 
 	if (r <= 0)
 		return r;
@@ -325,8 +327,11 @@ static int note_origin(struct copy *c)
 	struct overlay *ov = c->ov;
 	struct meta_origin origin;
 	bool links = !S_ISDIR(c->stx.stx_mode) && c->stx.stx_nlink > 1;
-	int has_origin = meta_make_origin(&ov->meta, c->from.fd, c->from.name, &origin), r;
+	int has_origin, r;
 
+	if (c->from.layer == LAYER_MADE)
+		return 0;
+	has_origin = meta_make_origin(&ov->meta, c->from.fd, c->from.name, &origin);
 	if (has_origin < 0)
 		return has_origin;
 	if (links && has_origin && ov->index_fd >= 0)
@@ -405,12 +410,25 @@ static int commit_places(struct node *n, const struct statx *stx)
 	return 0;
 }
 
+/* A directory that is changed in the lower has got a place in the upper for what is in it: no more. */
+static int commit_container(struct copy *c, const struct statx *stx)
+{
+	int r;
+
+	SCOPE_LOCK(&node_shard(c->ov, c->node)->lock);
+	r = commit_places(c->node, stx);
+	c->node->seq++;
+	return r;
+}
+
 /* From here on the node is in the upper. fd: for a node without names, taken. */
 static int commit(struct copy *c, const struct statx *stx, int fd)
 {
 	struct node *n = c->node;
 	int r = 0, old = -EBADF;
 
+	if (c->container)
+		return commit_container(c, stx);
 	{
 		SCOPE_LOCK(&node_shard(c->ov, n)->lock);
 		if (c->record.has & ~(uint32_t) META_RECORD_INO || c->index_name[0]) {
@@ -430,14 +448,14 @@ static int commit(struct copy *c, const struct statx *stx, int fd)
 		if (r < 0)
 			return r;
 		metacopy_commit(n, c->metacopy ? &c->plan : NULL);
+		if (fd >= 0 || n->layer == LAYER_MADE) {
+			old = n->fd;
+			n->fd = fd;
+		}
 		n->layer = LAYER_UPPER;
 		n->dev = statx_dev(stx);
 		n->real_ino = stx->stx_ino;
 		n->seq++;
-		if (fd >= 0) {
-			old = n->fd;
-			n->fd = fd;
-		}
 	}
 	(void) fd_close(old);
 	return 0;
@@ -628,14 +646,19 @@ static int copyup_one(struct overlay *ov, const struct actor *who, struct node *
 	_cleanup_(copy_done) struct copy c = {
 		.ov = ov, .who = who, .node = n, .limit = limit, .from.own_fd = -EBADF, .src = -EBADF, .dst = -EBADF,
 	};
+	struct ruling ruling;
 	LEASE(copying);
 	int r;
 
 	lease_take(ov, n, LEASE_COPY, &copying);
-	if (node_is_upper(ov, n))
+	if (node_has_upper(ov, n))
 		return 0;
 	if (node_has_flag(ov, n, NODE_FIXED))
 		return -EROFS;
+	r = judge_node(ov, n, &ruling);
+	if (r < 0)
+		return r;
+	c.container = S_ISDIR(n->type) && ruling_is_direct(&ruling);
 	c.dir = node_parent(ov, n, c.name);
 	r = spot_stat(ov, n, &c.from, &c.stx);
 	if (r == 0 && c.stx.stx_attributes & (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND))
@@ -692,7 +715,7 @@ int copyup(struct overlay *ov, const struct actor *who, struct node *n, uint64_t
 	if (!ov->writable)
 		return -EROFS;
 	node_ref(n);
-	for (at = n; at && !node_is_upper(ov, at) && r == 0; at = node_parent(ov, at, name))
+	for (at = n; at && !node_has_upper(ov, at) && r == 0; at = node_parent(ov, at, name))
 		r = chain_add(&c, at);
 	if (at && r == 0)
 		(void) node_unref(ov, at);
@@ -705,4 +728,39 @@ int copyup(struct overlay *ov, const struct actor *who, struct node *n, uint64_t
 	if (r == 0 && limit != COPYUP_META)
 		r = metacopy_complete(ov, who, n, limit);
 	return r;
+}
+
+/* In the topmost lower, with all its data? What is not known yet is found out. */
+static int check_direct(struct overlay *ov, struct node *n)
+{
+	struct data_file data;
+	int r;
+
+	{
+		SCOPE_LOCK(&node_shard(ov, n)->lock);
+		if (n->layer != LAYER_LOWER || n->flags & (NODE_FIXED | NODE_METACOPY))
+			return -EROFS;
+		if (!S_ISREG(n->type) || n->flags & NODE_WHOLE)
+			return 0;
+	}
+	r = metacopy_open(ov, n, O_RDONLY, &data);
+	if (r < 0)
+		return r;
+	(void) fd_close(data.fd);
+	return data.layer == LAYER_LOWER ? 0 : -EROFS;
+}
+
+int copyup_for_change(struct overlay *ov, const struct actor *who, struct node *n, uint64_t limit)
+{
+	struct ruling ruling;
+	int r = judge_node(ov, n, &ruling);
+
+	if (r < 0)
+		return r;
+	if (!ov->writable)
+		return -EROFS;
+	/* What was changed in the upper under another policy, and is still open, is changed there. */
+	if (ruling_is_direct(&ruling) && !node_is_upper(ov, n))
+		return check_direct(ov, n);
+	return copyup(ov, who, n, limit);
 }

@@ -14,6 +14,12 @@
  */
 int copyup(struct overlay *ov, const struct actor *who, struct node *n, uint64_t limit);
 
+/*
+ * Before a change of an object: brings it into the upper, unless it is one that the policy lets be changed in the lower. -EROFS also when
+ * that is not the topmost lower's.
+ */
+int copyup_for_change(struct overlay *ov, const struct actor *who, struct node *n, uint64_t limit);
+
 /* size bytes of data from one file to another, which is then as long if size is not 0. */
 int copyup_data(struct overlay *ov, const struct actor *who, int src, int dst, uint64_t size);
 

@@ -20,6 +20,7 @@
 #include "overlay/create.h"
 #include "overlay/dircache.h"
 #include "overlay/file.h"
+#include "overlay/gate.h"
 #include "overlay/lease.h"
 #include "overlay/look.h"
 #include "overlay/metacopy.h"
@@ -107,17 +108,17 @@ static int make_over_whiteout(struct overlay *ov, struct make *m, int dirfd, con
 	return r;
 }
 
-/* What a look-up would find of an object that has just been made in the upper. */
-static int found_made(struct overlay *ov, int dirfd, const char *name, struct found *f)
+/* What a look-up would find of an object that has just been made. f->j is there already. */
+static int found_made(struct overlay *ov, uint16_t layer, int dirfd, const char *name, struct found *f)
 {
 	int r = io_statx(ov->io, dirfd, name, LAYER_STATX_MASK, &f->stx);
 
 	if (r < 0)
 		return r;
 	f->exists = true;
-	f->upper_whiteout = f->masked = f->metacopy = false;
+	f->hidden = f->upper_whiteout = f->masked = f->metacopy = false;
 	f->whole = true;
-	f->layer = LAYER_UPPER;
+	f->layer = layer;
 	f->dev = statx_dev(&f->stx);
 	f->real_ino = f->stx.stx_ino;
 	f->ino = inomap_number(&ov->inomap, ov->io, f->dev, f->real_ino, dirfd, name);
@@ -126,9 +127,11 @@ static int found_made(struct overlay *ov, int dirfd, const char *name, struct fo
 	f->n_places = 0;
 	if (S_ISDIR(f->stx.stx_mode)) {
 		f->n_places = 1;
-		f->places[0] = (struct place) { .layer = LAYER_UPPER, .dev = f->dev, .ino = f->real_ino };
+		f->places[0] = (struct place) { .layer = layer, .dev = f->dev, .ino = f->real_ino };
 	}
-	return attr_fix(ov, &(struct attr_facts) { .ino = f->ino, .n_places = f->n_places }, &f->stx);
+	return attr_fix(ov, &(struct attr_facts) {
+		.ino = f->ino, .n_places = f->n_places, .secretive = look_is_secretive(f),
+	}, &f->stx);
 }
 
 int create_check_name(struct overlay *ov, const char *name)
@@ -138,18 +141,30 @@ int create_check_name(struct overlay *ov, const char *name)
 	return r == 0 && layer_hides_name(&ov->layers[LAYER_UPPER], name) ? -EINVAL : r;
 }
 
-int create_check_dir(struct overlay *ov, const struct actor *who, struct node *dir)
+static bool is_in_lower(struct overlay *ov, struct node *dir)
+{
+	SCOPE_LOCK(&node_shard(ov, dir)->lock);
+	for (uint16_t i = 0; i < dir->places->n; i++)
+		if (dir->places->v[i].layer == LAYER_LOWER)
+			return !(dir->flags & NODE_FIXED) && dir->places->v[i].filter == FILTER_ALL;
+	return false;
+}
+
+int create_check_dir(struct overlay *ov, const struct actor *who, struct node *dir, bool direct)
 {
 	if (!S_ISDIR(dir->type))
 		return -ENOTDIR;
 	if (node_has_flag(ov, dir, NODE_DEAD))
 		return -ENOENT;
+	if (direct)
+		return ov->writable && is_in_lower(ov, dir) ? 0 : -EROFS;
 	return copyup(ov, who, dir, COPYUP_ALL);
 }
 
 static int make_named(struct overlay *ov, struct node *dir, const char *name, struct make *m, struct found *f, struct node **ret)
 {
 	struct io_cred as = { .uid = m->who->uid, .gid = m->who->gid };
+	bool direct = false;
 	LEASE(names);
 	DIRFD(d, ov);
 	mode_t umask;
@@ -159,16 +174,22 @@ static int make_named(struct overlay *ov, struct node *dir, const char *name, st
 	r = look(ov, dir, name, f);
 	if (r == 0 && f->exists)
 		r = -EEXIST;
+	if (r == 0) {
+		const struct ruling *ruling = judged(&f->j, m->mode);
+
+		direct = ruling_is_direct(ruling);
+		r = gate_decide(S_ISDIR(m->mode) ? GATE_MKDIR : GATE_CREATE, ruling); /* other rules than at the gate, since */
+	}
 	if (r == 0)
-		r = dirfd_get(ov, dir, LAYER_UPPER, &d.d);
+		r = dirfd_get(ov, dir, layer_for_change(direct), &d.d);
 	if (r == 0)
 		r = acl_umask(ov, m->who, dir, d.d->fd, &umask);
 	if (r < 0)
 		return r;
-	r = f->upper_whiteout ? make_over_whiteout(ov, m, d.d->fd, name, umask, &as)
-			      : make_at(ov, m, d.d->fd, name, umask, &as);
+	r = f->upper_whiteout && !direct ? make_over_whiteout(ov, m, d.d->fd, name, umask, &as)
+					 : make_at(ov, m, d.d->fd, name, umask, &as);
 	if (r == 0)
-		r = found_made(ov, d.d->fd, name, f);
+		r = found_made(ov, layer_for_change(direct), d.d->fd, name, f);
 	if (r == 0)
 		r = node_get(ov, f, dir, name, ret);
 	if (r == -EAGAIN) /* a number that was just freed, and its node is not gone yet */
@@ -190,7 +211,9 @@ static int make(struct overlay *ov, struct node *dir, const char *name, struct m
 			r = -EEXIST;
 	}
 	if (r == 0)
-		r = create_check_dir(ov, m->who, dir);
+		r = gate_name(ov, m->who, S_ISDIR(m->mode) ? GATE_MKDIR : GATE_CREATE, dir, name, m->mode);
+	if (r == 0)
+		r = create_check_dir(ov, m->who, dir, ruling_is_direct(judged(&f.j, m->mode)));
 	if (r == 0)
 		r = make_named(ov, dir, name, m, &f, &n);
 	if (r < 0) {
@@ -287,6 +310,9 @@ int overlay_create(struct overlay *ov, const struct actor *who, struct node *dir
 	return r;
 }
 
+/* By which the policy judges a file that has no name (yet): as any other one in its directory. */
+#define NO_NAME "#nameless"
+
 int overlay_tmpfile(struct overlay *ov, const struct actor *who, struct node *dir, mode_t mode, int flags, struct entry *ret,
 		    struct overlay_file **ret_file)
 {
@@ -295,11 +321,18 @@ int overlay_tmpfile(struct overlay *ov, const struct actor *who, struct node *di
 	struct node *n = NULL;
 	FOUND(f);
 	DIRFD(d, ov);
+	uint16_t layer = LAYER_UPPER;
 	mode_t umask;
-	int r = create_check_dir(ov, who, dir);
+	int r = S_ISDIR(dir->type) ? gate_name(ov, who, GATE_CREATE, dir, NO_NAME, S_IFREG) : -ENOTDIR;
 
 	if (r == 0)
-		r = dirfd_get(ov, dir, LAYER_UPPER, &d.d);
+		r = judge_name(ov, dir, NO_NAME, &f.j);
+	if (r == 0) {
+		layer = layer_for_change(ruling_is_direct(&f.j.as_file));
+		r = create_check_dir(ov, who, dir, layer == LAYER_LOWER);
+	}
+	if (r == 0)
+		r = dirfd_get(ov, dir, layer, &d.d);
 	if (r == 0)
 		r = acl_umask(ov, who, dir, d.d->fd, &umask);
 	if (r < 0)
@@ -310,7 +343,7 @@ int overlay_tmpfile(struct overlay *ov, const struct actor *who, struct node *di
 	path_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (path_fd < 0)
 		return -errno;
-	r = found_made(ov, fd, NULL, &f);
+	r = found_made(ov, layer, fd, NULL, &f);
 	if (r == 0)
 		r = node_get_nameless(ov, &f, path_fd, &n);
 	if (r < 0)
@@ -346,7 +379,28 @@ static int link_source(struct overlay *ov, struct node *n, const struct spot *s,
 	return r;
 }
 
-static int link_named(struct overlay *ov, struct node *n, struct node *dir, const char *name)
+/* A link that would let more, or something else, be done with the object than its names do: as between file systems. */
+static int check_class(struct overlay *ov, const struct actor *who, struct node *n, struct node *dir, const char *name)
+{
+	struct ruling ruling;
+	char old_name[NAME_BYTES];
+	struct node *old_dir;
+	JUDGEMENT(j);
+	int r = judge_node(ov, n, &ruling);
+
+	if (r == 0)
+		r = judge_name(ov, dir, name, &j);
+	if (r < 0 || ruling_same_rights(&ruling, judged(&j, n->type)))
+		return r;
+	old_dir = node_parent(ov, n, old_name);
+	if (!old_dir)
+		return gate_report_name(ov, who, GATE_LINK, dir, name, n->type, -EXDEV);
+	r = gate_report_two(ov, who, GATE_LINK, old_dir, old_name, dir, name, n->type, -EXDEV);
+	(void) node_unref(ov, old_dir);
+	return r;
+}
+
+static int link_named(struct overlay *ov, struct node *n, struct node *dir, const char *name, bool direct)
 {
 	LEASE(names);
 	FOUND(f);
@@ -361,7 +415,7 @@ static int link_named(struct overlay *ov, struct node *n, struct node *dir, cons
 	if (r == 0 && f.exists)
 		r = -EEXIST;
 	if (r == 0)
-		r = dirfd_get(ov, dir, LAYER_UPPER, &d.d);
+		r = dirfd_get(ov, dir, layer_for_change(direct), &d.d);
 	if (r == 0)
 		r = spot_stat(ov, n, &s, &stx);
 	if (r < 0)
@@ -370,10 +424,10 @@ static int link_named(struct overlay *ov, struct node *n, struct node *dir, cons
 		SCOPE_LOCK(&node_shard(ov, n)->lock);
 		origin = n->ext && n->ext->record.has & META_RECORD_INO;
 	}
-	if (origin)
+	if (origin && !direct)
 		r = mark_impure(ov, dir, d.d->fd);
 	if (r == 0)
-		r = link_source(ov, n, &s, d.d->fd, name, f.upper_whiteout);
+		r = link_source(ov, n, &s, d.d->fd, name, f.upper_whiteout && !direct);
 	attr_own_ctime(ov, n);
 	return r < 0 ? r : node_add_name(ov, n, dir, name);
 }
@@ -381,6 +435,7 @@ static int link_named(struct overlay *ov, struct node *n, struct node *dir, cons
 int overlay_link(struct overlay *ov, const struct actor *who, struct node *n, struct node *dir, const char *name,
 		 struct entry *ret)
 {
+	bool direct = false;
 	FOUND(f);
 	int r = create_check_name(ov, name);
 
@@ -393,13 +448,23 @@ int overlay_link(struct overlay *ov, const struct actor *who, struct node *n, st
 			r = -EEXIST;
 	}
 	if (r == 0)
-		r = create_check_dir(ov, who, dir);
+		r = gate_node(ov, who, GATE_LINK, n);
 	if (r == 0)
-		r = copyup(ov, who, n, COPYUP_META);
+		r = gate_name(ov, who, GATE_CREATE, dir, name, n->type);
 	if (r == 0)
+		r = check_class(ov, who, n, dir, name);
+	if (r == 0) {
+		direct = ruling_is_direct(judged(&f.j, n->type));
+		r = create_check_dir(ov, who, dir, direct);
+	}
+	if (r == 0)
+		r = copyup_for_change(ov, who, n, COPYUP_META);
+	if (r == 0 && direct == node_is_upper(ov, n))
+		r = -EXDEV; /* changed in the upper before the policy let it be changed in the lower */
+	if (r == 0 && !direct)
 		r = metacopy_pin(ov, who, n);
 	if (r == 0)
-		r = link_named(ov, n, dir, name);
+		r = link_named(ov, n, dir, name, direct);
 	if (r == 0)
 		r = attr_get(ov, n, &ret->stx);
 	if (r < 0)

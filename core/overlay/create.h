@@ -6,8 +6,15 @@
 
 /* A name that can be made. -EINVAL: in an upper of others it would be read as a whiteout. */
 int create_check_name(struct overlay *ov, const char *name);
-/* A directory in which names are to change: alive, and in the upper afterwards. */
-int create_check_dir(struct overlay *ov, const struct actor *who, struct node *dir);
+/*
+ * A directory in which a name is to change: alive, and afterwards in the layer that the change goes to, which is the upper, or for what
+ * an rw rule lets through the topmost lower. -EROFS: the lower has no such directory.
+ */
+int create_check_dir(struct overlay *ov, const struct actor *who, struct node *dir, bool direct);
+static inline uint16_t layer_for_change(bool direct)
+{
+	return direct ? LAYER_LOWER : LAYER_UPPER;
+}
 /* Moves an object from the work directory to where a whiteout is. */
 int create_replace_whiteout(struct overlay *ov, const char *temp, mode_t mode, int dirfd, const char *name);
 /* Removes an object in the making. */

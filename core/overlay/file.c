@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "overlay/copyup.h"
+#include "overlay/gate.h"
 #include "overlay/metacopy.h"
 #include "overlay/spot.h"
 
@@ -24,6 +25,7 @@ struct overlay_file {
 	struct node *node; /* referenced */
 	struct overlay_file *next, *prev; /* of the node; guarded by its shard */
 	int flags;
+	atomic_uint stamp; /* of the rules by which it may still be used */
 	pthread_mutex_t lock; /* guards the switch to the upper */
 	atomic_int fd;
 	atomic_uint_fast64_t size; /* of a file whose data is in a lower and whose attributes are not: no more is read */
@@ -60,6 +62,7 @@ static int file_new_on(struct overlay *ov, struct node *n, const struct data_fil
 	f->flags = flags & (O_ACCMODE | O_APPEND);
 	f->layer = data->layer;
 	f->old_fd = -EBADF;
+	atomic_init(&f->stamp, rules_now(ov)->stamp);
 	atomic_init(&f->fd, data->fd);
 	atomic_init(&f->size, data->size);
 	(void) pthread_mutex_init(&f->lock, NULL);
@@ -94,8 +97,44 @@ static bool wants_change(int flags)
 
 bool overlay_would_copy(struct overlay *ov, struct node *n, int flags)
 {
+	if (!wants_change(flags))
+		return false;
+	SCOPE_LOCK(&node_shard(ov, n)->lock);
 	/* Of a file from an earlier mount nothing may be known yet: hardly ever has it no data. */
-	return wants_change(flags) && (!node_is_upper(ov, n) || node_has_flag(ov, n, NODE_METACOPY));
+	return (n->layer != LAYER_UPPER && !ruling_is_direct(&n->ruling)) || n->flags & NODE_METACOPY;
+}
+
+/* The kernel marks the open that is to run a program: __FMODE_EXEC in include/linux/fs.h, which no header gives to programs. */
+#define OPEN_TO_EXEC 0x20
+
+static int gate_open(struct overlay *ov, const struct actor *who, struct node *n, int flags)
+{
+	int r = 0;
+
+	if ((flags & O_ACCMODE) != O_WRONLY)
+		r = gate_node(ov, who, flags & OPEN_TO_EXEC ? GATE_EXEC : GATE_READ, n);
+	if (r == 0 && wants_change(flags))
+		r = gate_node(ov, who, GATE_WRITE, n);
+	return r;
+}
+
+/* What the rules let be opened, other rules may stop from being used. */
+static int check_use(struct overlay_file *f, enum gate_op op)
+{
+	uint32_t stamp = rules_now(f->ov)->stamp;
+	struct ruling ruling;
+	int r;
+
+	if (atomic_load_explicit(&f->stamp, memory_order_relaxed) == stamp)
+		return 0;
+	r = judge_node(f->ov, f->node, &ruling);
+	if (r < 0)
+		return r;
+	/* As to a descriptor, what is hidden is forbidden. */
+	r = gate_decide(op, &ruling) == 0 ? 0 : op == GATE_WRITE && ruling.access == POLICY_RO ? -EROFS : -EACCES;
+	if (r == 0 && (!file_is_writable(f) || gate_decide(GATE_WRITE, &ruling) == 0))
+		atomic_store_explicit(&f->stamp, stamp, memory_order_relaxed);
+	return r;
 }
 
 /*
@@ -116,8 +155,9 @@ int overlay_open(struct overlay *ov, const struct actor *who, struct node *n, in
 
 	if (!S_ISREG(n->type))
 		return S_ISDIR(n->type) ? -EISDIR : -ENXIO;
-	if (wants_change(flags))
-		r = copyup(ov, who, n, flags & O_TRUNC ? 0 : COPYUP_ALL);
+	r = gate_open(ov, who, n, flags);
+	if (r == 0 && wants_change(flags))
+		r = copyup_for_change(ov, who, n, flags & O_TRUNC ? 0 : COPYUP_ALL);
 	if (r == 0)
 		r = metacopy_open(ov, n, layer_flags(flags), &data);
 	if (r == 0 && flags & O_TRUNC)
@@ -223,7 +263,7 @@ int file_truncate(struct overlay_file *f, uint64_t size)
 
 ssize_t overlay_read(struct overlay_file *f, void *buf, size_t size, uint64_t off)
 {
-	int fd = current_fd(f);
+	int r = check_use(f, GATE_READ), fd = r < 0 ? r : current_fd(f);
 	size_t done = 0;
 
 	if (fd < 0)
@@ -288,7 +328,9 @@ ssize_t overlay_write(struct overlay_file *f, const void *buf, size_t size, uint
 
 	if (!file_is_writable(f))
 		return -EBADF;
-	r = flags & OVERLAY_WRITE_KILL_PRIV ? drop_set_id(f, fd) : 0;
+	r = check_use(f, GATE_WRITE);
+	if (r == 0 && flags & OVERLAY_WRITE_KILL_PRIV)
+		r = drop_set_id(f, fd);
 	if (r < 0)
 		return r;
 	return flags & OVERLAY_WRITE_MAPPED ? write_mapped(f, fd, buf, size, off) : write_all(f, fd, buf, size, off);
@@ -326,8 +368,10 @@ int overlay_fsync(struct overlay_file *f, bool data_only)
 
 int overlay_fallocate(struct overlay_file *f, int mode, uint64_t off, uint64_t len)
 {
-	if (!file_is_writable(f))
-		return -EBADF;
+	int r = file_is_writable(f) ? check_use(f, GATE_WRITE) : -EBADF;
+
+	if (r < 0)
+		return r;
 	return (int) io_one(f->ov->io, (struct io_op) {
 		.kind = IO_FALLOCATE, .fd = atomic_load(&f->fd), .flags = (uint32_t) mode, .off = off, .len = len,
 	});
@@ -335,7 +379,7 @@ int overlay_fallocate(struct overlay_file *f, int mode, uint64_t off, uint64_t l
 
 int64_t overlay_seek(struct overlay_file *f, uint64_t off, int whence)
 {
-	int fd = current_fd(f);
+	int r = check_use(f, GATE_READ), fd = r < 0 ? r : current_fd(f);
 	int64_t at;
 
 	if (whence != SEEK_DATA && whence != SEEK_HOLE)
@@ -350,12 +394,13 @@ int64_t overlay_seek(struct overlay_file *f, uint64_t off, int whence)
 
 ssize_t overlay_copy_range(struct overlay_file *in, uint64_t off_in, struct overlay_file *out, uint64_t off_out, size_t len)
 {
-	int fd = current_fd(in);
+	int r = check_use(in, GATE_READ), fd = r < 0 ? r : current_fd(in);
 
 	if (fd < 0)
 		return fd;
-	if (!file_is_writable(out))
-		return -EBADF;
+	r = file_is_writable(out) ? check_use(out, GATE_WRITE) : -EBADF;
+	if (r < 0)
+		return r;
 	return (ssize_t) io_one(in->ov->io, (struct io_op) {
 		.kind = IO_COPY_RANGE, .fd = fd, .fd2 = atomic_load(&out->fd), .off = off_in, .off2 = off_out,
 		.len = (size_t) readable(in, off_in, len),

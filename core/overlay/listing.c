@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "overlay/dircache.h"
+#include "overlay/gate.h"
 #include "overlay/look.h"
 #include "overlay/mask.h"
 #include "overlay/unlock.h"
@@ -49,6 +50,7 @@ struct listing {
 	size_t names_len, names_size;
 	uint32_t *table; /* item + 1, or 0; open addressing */
 	size_t table_size;
+	bool holds_hidden; /* where changes of this directory go, there are names that the policy hides */
 };
 
 struct overlay_dir {
@@ -57,6 +59,7 @@ struct overlay_dir {
 	struct listing list;
 	bool filled;
 	bool fresh; /* filled when it was opened, and not read yet */
+	uint32_t stamp; /* of the rules by which it was filled */
 };
 
 static void listing_done(struct listing *l)
@@ -161,6 +164,8 @@ struct scan {
 	struct node *dir;
 	struct listing *list;
 	struct listing hidden_below; /* names that ".wh." names of this layer hide in the layers below */
+	const struct policy_state *state; /* of the directory; NULL: no policy */
+	bool direct;	   /* the directory itself is changed in the lower */
 	int fd;
 	uint16_t layer;
 	bool xwhiteouts, impure, wh_names;
@@ -224,6 +229,41 @@ static int ask_number(struct scan *s, const char *name, struct item *it)
 	return r;
 }
 
+/* In a denied directory that is a way to something, only that shows. */
+static bool shows_in(const struct policy_state *dir, const struct ruling *r)
+{
+	if (!ruling_shows(r))
+		return false;
+	return r->access != POLICY_DENY || r->passage || policy_state_verdict(dir)->access != POLICY_DENY;
+}
+
+static void note_hidden(struct scan *s, const struct item *it)
+{
+	/* A device in the upper is a whiteout, as good as always. */
+	s->list->holds_hidden |= s->direct ? s->layer == LAYER_LOWER : s->layer == LAYER_UPPER && it->type != DT_CHR;
+}
+
+/* Does a name of this layer take part, as far as the policy is concerned? 1 yes. */
+static int admit(struct scan *s, const char *name, size_t len, const struct item *it)
+{
+	struct ruling as_dir, as_file;
+	bool any, all;
+	int r;
+
+	if (!s->state)
+		return 1;
+	r = judge_listed(s->state, name, len, &as_dir, &as_file);
+	if (r < 0)
+		return r;
+	any = shows_in(s->state, &as_dir) || shows_in(s->state, &as_file);
+	all = shows_in(s->state, &as_dir) && shows_in(s->state, &as_file);
+	if (it->type == DT_UNKNOWN ? !any : !all && !shows_in(s->state, it->type == DT_DIR ? &as_dir : &as_file)) {
+		note_hidden(s, it);
+		return 0;
+	}
+	return s->layer != LAYER_UPPER || !ruling_is_direct(it->type == DT_DIR ? &as_dir : &as_file);
+}
+
 static int scan_entry(struct scan *s, const struct linux_dirent64 *d)
 {
 	struct item it = { .ino = d->d_ino, .type = d->d_type }, *there;
@@ -238,7 +278,16 @@ static int scan_entry(struct scan *s, const struct linux_dirent64 *d)
 		it.hidden = true;
 		return add(&s->hidden_below, d->d_name + WH_PREFIX_LEN, len - WH_PREFIX_LEN, &it, &there);
 	}
+	r = admit(s, d->d_name, len, &it); /* before anything is asked about it */
+	if (r <= 0)
+		return r;
 	r = look_at_entry(s, d->d_name, &it);
+	if (r == 0 && d->d_type == DT_UNKNOWN) {
+		r = admit(s, d->d_name, len, &it);
+		if (r <= 0)
+			return r;
+		r = 0;
+	}
 	it.maybe_below = s->layer == LAYER_UPPER && it.type == DT_DIR;
 	if (r == 0)
 		r = number_entry(s, d->d_name, &it);
@@ -283,10 +332,11 @@ static int take_hidden(struct scan *s)
 	return r;
 }
 
-static int scan_place(struct overlay *ov, struct node *dir, const struct place *p, struct listing *list)
+static int scan_place(struct overlay *ov, struct node *dir, const struct place *p, const struct policy_state *state,
+		      struct listing *list)
 {
 	struct scan s = {
-		.ov = ov, .dir = dir, .list = list, .layer = p->layer, .xwhiteouts = p->xwhiteouts, .filter = p->filter, .dev = p->dev,
+		.ov = ov, .dir = dir, .list = list, .state = state, .layer = p->layer, .xwhiteouts = p->xwhiteouts, .filter = p->filter, .dev = p->dev,
 		.wh_names = ov->layers[p->layer].wh_names,
 	};
 	_cleanup_close_ int fd = -EBADF;
@@ -296,6 +346,7 @@ static int scan_place(struct overlay *ov, struct node *dir, const struct place *
 
 	if (p->filter == FILTER_NOTHING)
 		return 0;
+	s.direct = state && policy_state_verdict(state)->access == POLICY_RW;
 	r = dirfd_get(ov, dir, p->layer, &d.d);
 	if (r < 0)
 		return r;
@@ -338,29 +389,60 @@ static size_t copy_places(struct overlay *ov, struct node *dir, struct place pla
 	return dir->places->n;
 }
 
-static int fill(struct overlay *ov, struct node *dir, struct listing *list)
+/* Names of files that the policy makes up. */
+struct making {
+	struct listing *list;
+	const struct policy_state *state;
+	struct node *dir;
+};
+
+static int add_made(void *arg, const char *name, int file)
 {
+	const struct making *m = arg;
+	struct item it = { .ino = look_name_ino(m->dir, name), .type = DT_REG }, *there;
+	struct ruling as_dir, as_file;
+	size_t len = strlen(name);
+	int r = judge_listed(m->state, name, len, &as_dir, &as_file);
+
+	return r == 0 && shows_in(m->state, &as_file) ? add(m->list, name, len, &it, &there) : r;
+}
+
+/* The upper may have changed what is made up, or removed it; the lowers are behind it. */
+static int fill_by(struct overlay *ov, struct node *dir, const struct policy_state *state, struct listing *list)
+{
+	struct making making = { .list = list, .state = state, .dir = dir };
 	struct place places[MAX_LAYERS];
-	size_t n = copy_places(ov, dir, places);
+	size_t n = copy_places(ov, dir, places), i = 0;
 	int r = 0;
 
-	listing_done(list);
-	for (size_t i = 0; i < n && r == 0; i++)
-		r = scan_place(ov, dir, &places[i], list);
+	if (n > 0 && places[0].layer == LAYER_UPPER)
+		r = scan_place(ov, dir, &places[i++], state, list);
+	if (r == 0 && n > 0 && state)
+		r = policy_state_files(state, add_made, &making);
+	for (; i < n && r == 0; i++)
+		r = scan_place(ov, dir, &places[i], state, list);
 	return r;
 }
 
-int listing_is_empty(struct overlay *ov, struct node *dir)
+static int fill(struct overlay *ov, struct node *dir, struct listing *list)
+{
+	_cleanup_(policy_state_unrefp) struct policy_state *state = NULL;
+	int r = judge_dir(ov, dir, &state);
+
+	listing_done(list);
+	return r < 0 ? r : fill_by(ov, dir, state, list);
+}
+
+int listing_check_empty(struct overlay *ov, struct node *dir)
 {
 	struct listing list = { 0 };
 	int r = fill(ov, dir, &list);
 
-	if (r == 0) {
-		r = 1;
-		for (size_t i = 0; i < list.n; i++)
-			if (!list.items[i].hidden)
-				r = 0;
-	}
+	if (r == 0 && list.holds_hidden)
+		r = -EACCES;
+	for (size_t i = 0; i < list.n && r != -ENOTEMPTY; i++)
+		if (!list.items[i].hidden)
+			r = -ENOTEMPTY;
 	listing_done(&list);
 	return r;
 }
@@ -371,18 +453,23 @@ int overlay_opendir(struct overlay *ov, const struct actor *who, struct node *n,
 {
 	struct overlay_dir *d;
 
+	int r;
+
 	if (!S_ISDIR(n->type))
 		return -ENOTDIR;
+	r = gate_node(ov, who, GATE_LIST, n);
+	if (r < 0)
+		return r;
 	d = calloc(1, sizeof(*d));
 	if (!d)
 		return -ENOMEM;
 	d->ov = ov;
+	d->stamp = rules_now(ov)->stamp;
 	d->node = n;
 	node_ref(n);
 	if (geteuid() != 0) {
 		/* The right to read is that of now: a user may take it from himself later. */
-		int r = fill(ov, n, &d->list);
-
+		r = fill(ov, n, &d->list);
 		if (r < 0) {
 			overlay_releasedir(d);
 			return r;
@@ -424,7 +511,18 @@ static bool emit_dot(struct overlay_dir *d, uint64_t at, overlay_dirent_fn fn, v
 	return fn(arg, &e, NULL);
 }
 
-static bool emit_item(struct overlay_dir *d, const struct actor *who, size_t i, bool plus, overlay_dirent_fn fn, void *arg)
+/* By other rules than those it was gathered by, may a name still be seen? */
+static bool still_shows(struct overlay_dir *d, const struct policy_state *state, const struct item *it)
+{
+	struct ruling as_dir, as_file;
+
+	if (it->hidden || !state || d->stamp == rules_now(d->ov)->stamp)
+		return !it->hidden;
+	return judge_listed(state, d->list.names + it->text, it->len, &as_dir, &as_file) == 0 &&
+	       shows_in(state, it->type == DT_DIR ? &as_dir : &as_file);
+}
+
+static bool emit_item(struct overlay_dir *d, size_t i, bool plus, overlay_dirent_fn fn, void *arg)
 {
 	const struct item *it = &d->list.items[i];
 	struct overlay_dirent e = {
@@ -434,7 +532,7 @@ static bool emit_item(struct overlay_dir *d, const struct actor *who, size_t i, 
 	bool taken;
 
 	/* Whatever is wrong with the entry, its own look-up will say. */
-	if (plus && overlay_lookup(d->ov, who, d->node, e.name, &entry) == 1) {
+	if (plus && look_entry(d->ov, d->node, e.name, &entry) == 1) {
 		e.ino = entry.stx.stx_ino;
 		e.type = (unsigned char) IFTODT(entry.stx.stx_mode);
 	}
@@ -446,9 +544,15 @@ static bool emit_item(struct overlay_dir *d, const struct actor *who, size_t i, 
 
 int overlay_readdir(struct overlay_dir *d, const struct actor *who, uint64_t off, bool plus, overlay_dirent_fn fn, void *arg)
 {
-	int r;
+	_cleanup_(policy_state_unrefp) struct policy_state *state = NULL;
+	int r = d->stamp != rules_now(d->ov)->stamp ? gate_node(d->ov, who, GATE_LIST, d->node) : 0;
 
+	if (r == 0)
+		r = judge_dir(d->ov, d->node, &state);
+	if (r < 0)
+		return r;
 	if (!d->filled || (off == 0 && !d->fresh)) {
+		d->stamp = rules_now(d->ov)->stamp;
 		r = fill(d->ov, d->node, &d->list);
 		if (r < 0)
 			return r;
@@ -461,7 +565,7 @@ int overlay_readdir(struct overlay_dir *d, const struct actor *who, uint64_t off
 		if (!emit_dot(d, off, fn, arg))
 			return 0;
 	for (uint64_t i = off - N_DOTS; i < d->list.n; i++)
-		if (!d->list.items[i].hidden && !emit_item(d, who, i, plus, fn, arg))
+		if (still_shows(d, state, &d->list.items[i]) && !emit_item(d, i, plus, fn, arg))
 			break;
 	return 0;
 }

@@ -4,5 +4,8 @@
 
 #include "overlay/tree.h"
 
-/* 1 no name shows in the directory, 0 some do. */
-int listing_is_empty(struct overlay *ov, struct node *dir);
+/*
+ * May the directory be removed? -ENOTEMPTY: names show in it. -EACCES: none does, but where the removal would take place it holds
+ * some that the policy hides, and they would be lost. Hidden names in a lower are no hindrance: there they stay.
+ */
+int listing_check_empty(struct overlay *ov, struct node *dir);

@@ -16,12 +16,14 @@
 
 #include "overlay/attr.h"
 #include "overlay/dircache.h"
+#include "overlay/gate.h"
 #include "overlay/mask.h"
 
 #define MAX_TRIES 16
 
 void found_done(struct found *f)
 {
+	judgement_done(&f->j);
 	for (size_t i = 0; i < f->n_places; i++)
 		free(f->places[i].path);
 	f->n_places = 0;
@@ -64,7 +66,7 @@ static void begin(struct search *s, struct overlay *ov, struct found *f, const c
 	s->path[0] = '\0';
 	s->stop = s->for_data = false;
 	found_done(f);
-	f->exists = f->upper_whiteout = f->masked = f->metacopy = false;
+	f->exists = f->hidden = f->upper_whiteout = f->masked = f->metacopy = false;
 	f->whole = true;
 	f->index_name[0] = f->redirect[0] = '\0';
 	f->record = (struct meta_record) { 0 };
@@ -115,8 +117,8 @@ static void take_top(struct search *s, uint16_t layer, const struct lentry *le)
 	f->record = le->record;
 }
 
-/* One number for a masked directory, since its real one may be anybody's. */
-static uint64_t masked_ino(const struct node *dir, const char *name)
+/* One number for what has none: a masked directory, whose real one may be anybody's, and a file that is made up. */
+uint64_t look_name_ino(const struct node *dir, const char *name)
 {
 	uint64_t h = dir->ino ^ UINT64_C(0xcbf29ce484222325);
 
@@ -393,7 +395,7 @@ static int look_own_index(struct overlay *ov, struct node *dir, const char *name
 static int number(struct overlay *ov, struct node *dir, const char *name, struct found *f)
 {
 	if (f->masked) {
-		f->ino = masked_ino(dir, name);
+		f->ino = look_name_ino(dir, name);
 		return 0;
 	}
 	if (f->record.has & META_RECORD_INO) {
@@ -412,7 +414,7 @@ static int number(struct overlay *ov, struct node *dir, const char *name, struct
 
 		/* A directory descriptor is needed once for a file system; then the number is known without. */
 		if (f->dev != ov->layers[1].dev)
-			r = dirfd_get(ov, dir, f->n_places ? f->places[0].layer : f->layer, &d.d);
+			r = dirfd_get(ov, dir, f->layer, &d.d);
 		if (r < 0)
 			return r;
 		f->ino = inomap_number(&ov->inomap, ov->io, f->dev, f->real_ino,
@@ -446,7 +448,88 @@ static int look_for_metacopy(struct overlay *ov, struct node *dir, const char *n
 	return 0;
 }
 
-int look(struct overlay *ov, struct node *dir, const char *name, struct found *f)
+/* A file that the policy makes up: as if a lower had it. */
+static int take_made(struct overlay *ov, struct node *dir, const char *name, int made, struct found *f)
+{
+	const struct rules *rules = rules_now(ov);
+	int r = rules->stamp == f->j.stamp ? io_statx(ov->io, rules->made[made], NULL, LAYER_STATX_MASK, &f->stx) : -EAGAIN;
+
+	if (r < 0)
+		return r;
+	f->exists = true;
+	f->layer = LAYER_MADE;
+	f->dev = statx_dev(&f->stx);
+	f->real_ino = f->stx.stx_ino;
+	f->stx.stx_nlink = 1; /* it has no name at all */
+	f->ino = f->stx.stx_ino = look_name_ino(dir, name);
+	return 0;
+}
+
+/*
+ * A directory that is changed in the lower may hold names whose changes go to the upper. It has its attributes from the lower,
+ * and those names in a directory of the upper.
+ */
+static int add_upper_part(struct search *s, struct node *dir, const char *name)
+{
+	struct found *f = s->f;
+	enum filter filter;
+	struct lentry le;
+	DIRFD(d, s->ov);
+	int r;
+
+	if (s->n == 0 || s->v[0].layer != LAYER_UPPER)
+		return 0;
+	r = dirfd_get(s->ov, dir, LAYER_UPPER, &d.d);
+	if (r == 0)
+		r = look_in(s, LAYER_UPPER, d.d->fd, name, &s->v[0], &le, &filter);
+	if (r < 0 || le.kind != LENTRY_PRESENT || !S_ISDIR(le.stx.stx_mode) || filter != FILTER_ALL || le.redirect[0])
+		return r;
+	r = add_place(s, LAYER_UPPER, &le, filter, NULL);
+	if (r == 0) {
+		struct place upper = f->places[f->n_places - 1];
+
+		memmove(f->places + 1, f->places, (f->n_places - 1) * sizeof(upper));
+		f->places[0] = upper;
+	}
+	return r;
+}
+
+/* In the layers that the policy lets this name be seen in: what is changed in the lower itself is not looked for in the upper. */
+static int search_ruled(struct search *s, struct node *dir, const char *name)
+{
+	struct found *f = s->f;
+	bool direct = ruling_is_direct(&f->j.as_dir) && ruling_is_direct(&f->j.as_file);
+	int r;
+
+	if (f->j.as_file.made != POLICY_NO_RULE)
+		s->n = s->n > 0 && s->v[0].layer == LAYER_UPPER ? 1 : 0;
+	r = search_layers(s, dir, name, direct ? LAYER_LOWER : LAYER_UPPER);
+	if (r == 0 && f->exists && !direct && ruling_is_direct(judged(&f->j, f->stx.stx_mode))) {
+		/* A rule for directories only: now that it is known to be one, once more. */
+		const size_t n = s->n;
+		const struct judgement j = f->j;
+
+		f->j.state = NULL; /* kept */
+		begin(s, s->ov, f, name);
+		s->n = n;
+		f->j = j;
+		r = search_layers(s, dir, name, LAYER_LOWER);
+		f->exists &= ruling_is_direct(judged(&f->j, f->stx.stx_mode));
+	}
+	if (r == 0 && f->exists && S_ISDIR(f->stx.stx_mode) && !f->masked && ruling_is_direct(&f->j.as_dir))
+		r = add_upper_part(s, dir, name);
+	return r;
+}
+
+/* Would the count of links tell of directories that do not show? */
+bool look_is_secretive(const struct found *f)
+{
+	_cleanup_(policy_state_unrefp) struct policy_state *state = NULL;
+
+	return judge_enter(&f->j, f->stx.stx_mode, &state) == 0 && state && policy_state_may_hide(state);
+}
+
+static int look_once(struct overlay *ov, struct node *dir, const char *name, struct found *f)
 {
 	struct search s;
 	int r;
@@ -454,12 +537,25 @@ int look(struct overlay *ov, struct node *dir, const char *name, struct found *f
 	begin(&s, ov, f, name);
 	if (!S_ISDIR(dir->type))
 		return -ENOTDIR;
+	r = judge_name(ov, dir, name, &f->j);
+	if (r < 0)
+		return r;
+	f->hidden = !ruling_shows(&f->j.as_dir) && !ruling_shows(&f->j.as_file);
+	if (f->hidden) /* before anything is asked whose answer, or time to answer, could tell */
+		return 0;
 	copy_places(ov, dir, &s);
-	r = search_layers(&s, dir, name, 0);
+	r = search_ruled(&s, dir, name);
+	if (r == 0 && !f->exists && !f->upper_whiteout && f->j.as_file.made != POLICY_NO_RULE)
+		return take_made(ov, dir, name, f->j.as_file.made, f);
 	if (r < 0 || !f->exists)
 		return r;
+	if (!ruling_shows(judged(&f->j, f->stx.stx_mode))) {
+		f->exists = false;
+		f->hidden = true;
+		return 0;
+	}
 
-	if (!S_ISDIR(f->stx.stx_mode) && f->stx.stx_nlink > 1 && ov->index_fd >= 0) {
+	if (!S_ISDIR(f->stx.stx_mode) && f->stx.stx_nlink > 1 && ov->index_fd >= 0 && !ruling_is_direct(&f->j.as_file)) {
 		if (f->layer != LAYER_UPPER)
 			r = look_index(ov, dir, name, f);
 		else if (f->record.has & META_RECORD_INO || !ov->layers[LAYER_UPPER].ours)
@@ -473,8 +569,18 @@ int look(struct overlay *ov, struct node *dir, const char *name, struct found *f
 		return r;
 	return attr_fix(ov, &(struct attr_facts) {
 		.ino = f->ino, .n_places = f->n_places, .masked = f->masked, .metacopy = f->metacopy, .record = &f->record,
-		.index_name = f->index_name,
+		.index_name = f->index_name, .secretive = look_is_secretive(f),
 	}, &f->stx);
+}
+
+int look(struct overlay *ov, struct node *dir, const char *name, struct found *f)
+{
+	int r;
+
+	do
+		r = look_once(ov, dir, name, f);
+	while (r == -EAGAIN); /* the rules were replaced in between */
+	return r;
 }
 
 int look_node(struct overlay *ov, struct node *dir, const char *name, struct found *f, struct node **ret)
@@ -501,7 +607,7 @@ int look_node(struct overlay *ov, struct node *dir, const char *name, struct fou
 	return r < 0 ? r : 1;
 }
 
-int look_below(struct overlay *ov, struct node *dir, const char *name, bool *ret)
+int look_below_layer(struct overlay *ov, struct node *dir, const char *name, uint16_t layer, bool *ret)
 {
 	struct search s;
 	FOUND(f);
@@ -510,9 +616,21 @@ int look_below(struct overlay *ov, struct node *dir, const char *name, bool *ret
 	begin(&s, ov, &f, name);
 	copy_places(ov, dir, &s);
 	for (size_t i = 0; i < s.n && !s.stop && r == 0; i++)
-		if (s.v[i].layer != LAYER_UPPER)
+		if (s.v[i].layer > layer)
 			r = look_below_dir(&s, dir, i, false);
 	*ret = f.exists;
+	return r;
+}
+
+int look_below(struct overlay *ov, struct node *dir, const char *name, bool *ret)
+{
+	JUDGEMENT(j);
+	int r = judge_name(ov, dir, name, &j);
+
+	*ret = false;
+	if (r == 0)
+		r = look_below_layer(ov, dir, name, LAYER_UPPER, ret);
+	*ret |= j.as_file.made != POLICY_NO_RULE;
 	return r;
 }
 
@@ -531,6 +649,39 @@ int look_data(struct overlay *ov, struct node *dir, const char *name, uint16_t a
 	return search_layers(&s, dir, name, above + 1u);
 }
 
+static void give(struct overlay *ov, struct node *n, const struct found *f, struct entry *ret)
+{
+	ret->stx = f->stx;
+	ret->stx.stx_ctime = attr_ctime(ov, n, &f->stx);
+	node_give(ov, n, ret);
+}
+
+int look_entry(struct overlay *ov, struct node *dir, const char *name, struct entry *ret)
+{
+	struct node *n;
+	FOUND(f);
+	int r = look_node(ov, dir, name, &f, &n);
+
+	if (r > 0)
+		give(ov, n, &f, ret);
+	return r;
+}
+
+/* What is in a denied directory, and denied like it, is content of that directory. */
+static int check_denied(struct overlay *ov, const struct actor *who, struct node *dir, const char *name)
+{
+	struct ruling above;
+	JUDGEMENT(j);
+	int r = judge_node(ov, dir, &above);
+
+	if (r < 0 || above.access != POLICY_DENY)
+		return r;
+	r = judge_name(ov, dir, name, &j);
+	if (r < 0 || j.as_file.access != POLICY_DENY || j.as_dir.access != POLICY_DENY || j.as_dir.passage)
+		return r;
+	return gate_report_name(ov, who, GATE_LOOK, dir, name, 0, -j.as_file.error);
+}
+
 int overlay_lookup(struct overlay *ov, const struct actor *who, struct node *dir, const char *name, struct entry *ret)
 {
 	struct node *n = NULL;
@@ -539,12 +690,19 @@ int overlay_lookup(struct overlay *ov, const struct actor *who, struct node *dir
 
 	ret->node = NULL;
 	ret->id = 0;
+	ret->hidden = false;
+	if (r == 0)
+		r = check_denied(ov, who, dir, name);
 	if (r == 0)
 		r = look_node(ov, dir, name, &f, &n);
-	if (r <= 0)
+	if (r <= 0) {
+		ret->hidden = r == 0 && f.hidden;
+		if (ret->hidden)
+			(void) gate_report_name(ov, who, GATE_LOOK, dir, name, 0, -ENOENT); /* to be recorded: it is answered as absent */
 		return r;
-	ret->stx = f.stx;
-	ret->stx.stx_ctime = attr_ctime(ov, n, &f.stx);
-	node_give(ov, n, ret);
+	}
+	if (judged(&f.j, f.stx.stx_mode)->log)
+		(void) gate_report_name(ov, who, GATE_LOOK, dir, name, f.stx.stx_mode, 0);
+	give(ov, n, &f, ret);
 	return 1;
 }

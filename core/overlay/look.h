@@ -2,10 +2,12 @@
 
 /* What a name means in the merged tree. */
 
-#include "overlay/tree.h"
+#include "overlay/judge.h"
 
 struct found {
 	bool exists;
+	bool hidden;	     /* by the policy; nothing else is known */
+	struct judgement j;  /* what the policy says of the name; judged(&j, stx.stx_mode) of what was found */
 	bool upper_whiteout; /* the upper has a whiteout of that name */
 	bool masked;	     /* an empty directory that cannot be changed */
 	uint16_t layer;
@@ -25,16 +27,24 @@ struct found {
 /* Fills everything but places[n_places...]. found_done() also after failure. */
 int look(struct overlay *ov, struct node *dir, const char *name, struct found *ret);
 void found_done(struct found *f);
-#define FOUND(var) _cleanup_(found_done) struct found var; var.n_places = 0
+#define FOUND(var) _cleanup_(found_done) struct found var; var.n_places = 0; var.j.state = NULL
 
 /* look() and node_get() in one, repeated while things move. 1 found, 0 absent. The node is referenced. */
 int look_node(struct overlay *ov, struct node *dir, const char *name, struct found *f, struct node **ret);
-/* True when a layer below the upper has something of that name: removing it needs a whiteout. */
+/* True when something of that name is below the upper: removing it needs a whiteout. */
 int look_below(struct overlay *ov, struct node *dir, const char *name, bool *ret);
+/* The same of the lowers below one of them. */
+int look_below_layer(struct overlay *ov, struct node *dir, const char *name, uint16_t layer, bool *ret);
 /*
  * The data of a file that a layer has without: it is searched in the layers below that one, under the name or where the
  * redirect says ("": none), and on from there while files say that it is further down. n_places 1: found, with the place. exists:
  * a file was found; layer, dev, real_ino, stx and the record's ino and fsid are of the first one. dir is not looked at for a path.
  */
 int look_data(struct overlay *ov, struct node *dir, const char *name, uint16_t above, const char *redirect, struct found *ret);
+/* The number of what has none, or none that may be shown. */
+uint64_t look_name_ino(const struct node *dir, const char *name);
+/* Of a directory: would its count of links tell of directories that do not show? */
+bool look_is_secretive(const struct found *f);
+/* A listed name, looked up for whoever lists: 1 found, with a count on it; 0 absent. */
+int look_entry(struct overlay *ov, struct node *dir, const char *name, struct entry *ret);
 int look_check_name(const char *name);

@@ -12,11 +12,13 @@
 #include "overlay/tree.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <string.h>
 #include <time.h>
 
 #include "overlay/dircache.h"
+#include "overlay/judge.h"
 #include "overlay/look.h"
 
 #define CHUNK_SLOTS 4096
@@ -199,15 +201,6 @@ static void removed_remove(struct shard *s, struct node *n)
 	n->flags &= (uint16_t) ~NODE_REMOVED;
 }
 
-static struct node *hash_find(struct shard *s, uint64_t ino)
-{
-	struct node *n = *bucket(s, ino);
-
-	while (n && n->ino != ino)
-		n = n->hash_next;
-	return n;
-}
-
 /* references */
 
 void places_free(struct places *p)
@@ -267,6 +260,7 @@ static void reap(struct overlay *ov, struct node *dead)
 		if (n->places)
 			dirfd_drop(ov, n);
 		places_free(n->places);
+		(void) policy_state_unref(n->state);
 		(void) fd_close(n->fd);
 		trim |= id_free(ov, n->id);
 		free(n);
@@ -483,6 +477,12 @@ bool node_is_upper(struct overlay *ov, struct node *n)
 	return n->layer == LAYER_UPPER;
 }
 
+bool node_has_upper(struct overlay *ov, struct node *n)
+{
+	SCOPE_LOCK(&node_shard(ov, n)->lock);
+	return n->places && n->places->n > 0 ? n->places->v[0].layer == LAYER_UPPER : n->layer == LAYER_UPPER;
+}
+
 struct node_ext *node_ext_get(struct node *n)
 {
 	if (!n->ext)
@@ -526,6 +526,8 @@ static int node_new(struct overlay *ov, const struct found *f, struct node **ret
 	n->dev = f->dev;
 	n->real_ino = f->real_ino;
 	n->fd = -EBADF;
+	n->stamp = f->j.stamp;
+	n->ruling = *judged(&f->j, f->stx.stx_mode);
 	n->flags = (uint16_t) ((f->masked ? NODE_FIXED : 0) | (f->whole ? NODE_WHOLE : 0) | (f->metacopy ? NODE_METACOPY : 0));
 	if (f->record.has & ~(uint32_t) META_RECORD_INO || f->index_name[0] || f->redirect[0]) {
 		if (!node_ext_get(n))
@@ -544,12 +546,20 @@ static int node_new(struct overlay *ov, const struct found *f, struct node **ret
 	}
 	if (S_ISDIR(n->type)) {
 		n->places = places_from(f);
-		if (!n->places)
+		if (!n->places || judge_enter(&f->j, f->stx.stx_mode, &n->state) < 0)
+			goto fail;
+	}
+	if (n->layer == LAYER_MADE) {
+		const struct rules *rules = rules_now(ov);
+
+		n->fd = rules->stamp == n->stamp ? fcntl(rules->made[n->ruling.made], F_DUPFD_CLOEXEC, 0) : -1;
+		if (n->fd < 0)
 			goto fail;
 	}
 	*ret = n;
 	return 0;
 fail:
+	free(n->places);
 	ext_free(n->ext);
 	free(n);
 	return -ENOMEM;
@@ -585,21 +595,111 @@ static void free_names(struct overlay *ov, struct name *list)
 	}
 }
 
-/* Takes the node that is there, if it agrees. *a is used up when its name was new. */
-static int take_existing(struct overlay *ov, struct node *n, const struct found *f, struct node *dir, const char *text,
-			 struct name **a, struct name **ret_rest, int *ret_fd)
+/*
+ * A file with names in places of different rules is a node in each of them. One of these was copied up: the index has led the look-up
+ * to it, and so the others know.
+ */
+static bool follow_up(struct node *n, const struct found *f)
 {
-	if (!agrees(n, f))
+	struct node_ext *ext;
+
+	if (S_ISDIR(n->type) || n->flags & NODE_DEAD || !f->index_name[0] || f->layer != LAYER_UPPER || n->layer == LAYER_UPPER)
+		return false;
+	ext = node_ext_get(n);
+	if (!ext || ext->index_name)
+		return false;
+	ext->index_name = strdup(f->index_name);
+	if (!ext->index_name)
+		return false;
+	ext->record = f->record;
+	n->layer = f->layer;
+	n->dev = f->dev;
+	n->real_ino = f->real_ino;
+	n->flags = (uint16_t) ((n->flags & ~(NODE_WHOLE | NODE_METACOPY)) | (f->whole ? NODE_WHOLE : 0) |
+			       (f->metacopy ? NODE_METACOPY : 0));
+	n->seq++;
+	return true;
+}
+
+/* What finding an object means for the nodes that there are. */
+struct getting {
+	struct found *f;
+	struct node *dir;
+	const char *text;
+	struct policy_state *state; /* of the directory that was found; in the end, one that nobody needs any more */
+	struct name *name;	    /* the name, to be used up if it is new */
+	struct name *rest;	    /* names that a node has lost */
+	struct node *stale;	    /* referenced: has to be asked what the rules are, before it can be told which node it is */
+	int fd;			    /* by which a node was reached that has a name now */
+};
+
+static bool is_only_name(const struct node *n, const struct node *dir, const char *text)
+{
+	return n->names && !n->names->next && n->names->dir == dir && strcmp(n->names->text, text) == 0;
+}
+
+/*
+ * Which node is the object, under this name? The one that has it as its only name, whatever the rules say now; or one
+ * of which they say the same. With the shard locked.
+ */
+static struct node *find_existing(struct shard *s, struct getting *g)
+{
+	const struct found *f = g->f;
+	const struct ruling *ruling = judged(&f->j, f->stx.stx_mode);
+
+	for (struct node *n = *bucket(s, f->ino); n; n = n->hash_next) {
+		if (n->ino != f->ino)
+			continue;
+		if (is_only_name(n, g->dir, g->text))
+			return n;
+		if (n->stamp != f->j.stamp) {
+			node_ref(n);
+			g->stale = n;
+			return NULL;
+		}
+		if (ruling_same_class(&n->ruling, ruling) && (!g->state || (n->state && policy_state_equal(n->state, g->state))))
+			return n;
+	}
+	return NULL;
+}
+
+/* Takes the node that is there, if it agrees. */
+static int take_existing(struct node *n, struct getting *g)
+{
+	const struct found *f = g->f;
+	struct policy_state *old = n->state;
+
+	if (!agrees(n, f) && !follow_up(n, f))
 		return -EAGAIN;
 	n->refs++;
-	if (!find_name(n, dir, text)) {
-		(*a)->next = n->names;
-		n->names = steal_ptr(*a);
+	n->stamp = f->j.stamp;
+	n->ruling = *judged(&f->j, f->stx.stx_mode);
+	n->state = g->state;
+	g->state = old;
+	if (!find_name(n, g->dir, g->text)) {
+		g->name->next = n->names;
+		n->names = steal_ptr(g->name);
 		n->seq++;
-		*ret_rest = trim_names(n, f);
-		*ret_fd = steal_fd(&n->fd);
+		g->rest = trim_names(n, f);
+		g->fd = steal_fd(&n->fd);
 	}
 	return 0;
+}
+
+/* The name leads to this node now: none of the object's other nodes has it any more. With the shard locked. */
+static void take_name_from_others(struct shard *s, struct node *n, struct getting *g)
+{
+	for (struct node *other = *bucket(s, n->ino); other; other = other->hash_next) {
+		struct name *a;
+
+		if (other == n || other->ino != n->ino || !other->names || !other->names->next)
+			continue;
+		a = unlink_name(other, g->dir, g->text);
+		if (a) {
+			a->next = g->rest;
+			g->rest = a;
+		}
+	}
 }
 
 /* A node that is in no table yet. */
@@ -609,6 +709,8 @@ static void discard(struct overlay *ov, struct node *n)
 		(void) id_free(ov, n->id);
 	ext_free(n->ext);
 	free(n->places); /* the paths are still found's */
+	(void) policy_state_unref(n->state);
+	(void) fd_close(n->fd);
 	free(n);
 }
 
@@ -635,43 +737,74 @@ static void publish(struct shard *s, struct node *n, struct found *f)
 		f->places[i].path = NULL; /* the node's now */
 }
 
+static void getting_done(struct overlay *ov, struct getting *g)
+{
+	free_names(ov, g->rest);
+	name_free(ov, g->name);
+	(void) node_unref(ov, g->stale);
+	(void) policy_state_unref(g->state);
+	(void) fd_close(g->fd);
+}
+
+/* -EAGAIN as node_get(); 1: the caller is to try again with *fresh, a node that is in no table yet. */
+static int get_once(struct overlay *ov, struct shard *s, struct getting *g, struct node **fresh, struct node **ret)
+{
+	SCOPE_LOCK(&s->lock);
+	struct node *n = find_existing(s, g);
+	int r = 0;
+
+	if (g->stale)
+		return 1;
+	if (n)
+		r = take_existing(n, g);
+	else if (!*fresh)
+		return 1;
+	else {
+		n = steal_ptr(*fresh);
+		n->names = steal_ptr(g->name);
+		publish(s, n, g->f);
+	}
+	if (r == 0)
+		take_name_from_others(s, n, g);
+	*ret = n;
+	return r;
+}
+
+/* Without the lock: what the tables wait for. */
+static int prepare(struct overlay *ov, struct getting *g, struct node **fresh)
+{
+	struct node *n = steal_ptr(g->stale);
+	int r;
+
+	if (!n)
+		return node_new_with_id(ov, g->f, fresh);
+	r = judge_refresh(ov, n);
+	(void) node_unref(ov, n);
+	/* By other rules than those that the look-up went by: it has to begin anew. */
+	return r == 0 && rules_now(ov)->stamp != g->f->j.stamp ? -EAGAIN : r;
+}
+
 int node_get(struct overlay *ov, struct found *f, struct node *dir, const char *text, struct node **ret)
 {
-	struct node key = { .ino = f->ino }, *n, *fresh = NULL;
+	struct getting g = { .f = f, .dir = dir, .text = text, .fd = -EBADF };
+	struct node key = { .ino = f->ino }, *fresh = NULL;
 	struct shard *s = node_shard(ov, &key);
-	struct name *a, *rest = NULL;
-	int fd = -EBADF, r;
+	int r = judge_enter(&f->j, f->stx.stx_mode, &g.state);
 
-	a = name_new(ov, dir, text);
-	if (!a)
-		return -ENOMEM;
-again:
-	{
-		SCOPE_LOCK(&s->lock);
-		n = hash_find(s, f->ino);
-		if (n) {
-			r = take_existing(ov, n, f, dir, text, &a, &rest, &fd);
-		} else if (fresh) {
-			n = steal_ptr(fresh);
-			n->names = steal_ptr(a);
-			publish(s, n, f);
-			r = 0;
-		} else {
-			r = 1;
+	if (r < 0)
+		return r;
+	g.name = name_new(ov, dir, text);
+	r = g.name ? 1 : -ENOMEM;
+	while (r == 1) {
+		r = get_once(ov, s, &g, &fresh, ret);
+		if (r == 1) {
+			r = prepare(ov, &g, &fresh);
+			r = r == 0 ? 1 : r;
 		}
 	}
-	if (r == 1) { /* allocated without the lock, which others wait for */
-		r = node_new_with_id(ov, f, &fresh);
-		if (r == 0)
-			goto again;
-	}
-	free_names(ov, rest);
-	name_free(ov, a);
-	(void) fd_close(fd);
+	getting_done(ov, &g);
 	if (fresh)
 		discard(ov, fresh);
-	if (r == 0)
-		*ret = n;
 	return r;
 }
 
@@ -719,6 +852,7 @@ static void node_destroy(struct node *n)
 	}
 	ext_free(n->ext);
 	places_free(n->places);
+	(void) policy_state_unref(n->state);
 	(void) fd_close(n->fd);
 	free(n);
 }

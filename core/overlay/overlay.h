@@ -31,6 +31,8 @@ struct node;
 struct overlay;
 struct overlay_dir;
 struct overlay_file;
+struct policy;
+struct policy_verdict;
 
 /* On whose behalf. cancelled, where given, may become true at any time: long work then stops with -EINTR. */
 struct actor {
@@ -47,6 +49,22 @@ enum overlay_devices {
 	OVERLAY_DEVICES_ALL,	  /* device nodes of the layers are shown as they are */
 	OVERLAY_DEVICES_HARMLESS, /* only null zero full random urandom tty; others are shown as device 0:0, which opens nothing */
 };
+
+/*
+ * What the policy has refused, or has been told to record. Strings are borrowed for the call. The callback runs in the thread of
+ * the verb, and must neither wait nor call the overlay.
+ */
+struct overlay_report {
+	const struct actor *who;
+	const char *op;	   /* "read", "write", "exec", "list", "look", "create", "remove", "rename", "link", "attr", "xattr" */
+	const char *path;  /* absolute in the view; of one that is too long the end */
+	const char *path2; /* of rename and link; else NULL */
+	const struct policy *policy;
+	const struct policy_verdict *verdict; /* of path; of path2 where that was to blame */
+	int rule;  /* who decided, for policy_rule(); POLICY_NO_RULE: none */
+	int error; /* positive errno; 0: it was allowed */
+};
+typedef void (*overlay_report_fn)(void *arg, const struct overlay_report *report);
 
 /* Zero means default. All descriptors and strings are borrowed for the call only; directories are reopened. */
 struct overlay_config {
@@ -71,11 +89,15 @@ struct overlay_config {
 	} *masks;
 	size_t n_masks;
 	unsigned int max_dir_fds; /* directories kept open; 0: an eighth of the descriptor limit */
+	struct policy *policy; /* referenced; NULL: none, everything can be changed */
+	overlay_report_fn report; /* NULL: nobody wants to know */
+	void *report_arg;
 };
 
 /* What a look-up, or a verb that makes a name, gives. */
 struct entry {
 	struct node *node; /* one look-up count, the caller's; NULL when absent */
+	bool hidden;	   /* absent since the policy hides it: another policy may not, so this is not to be remembered */
 	uint64_t id;
 	uint64_t generation;
 	struct statx stx;
@@ -113,6 +135,22 @@ struct attr_change {
 int overlay_new(struct io_engine *io, const struct overlay_config *config, struct overlay **ret);
 struct overlay *overlay_free(struct overlay *ov);
 DEFINE_CLEANUP(struct overlay *, overlay_free)
+
+/*
+ * Replaces the policy while the view is in use. Verbs that run at the same time must be between overlay_enter() and overlay_leave(),
+ * and so must the telling of their results to whoever remembers them (the kernel). Returns when all that began under the old policy
+ * has left, and fn has been called for all that may be remembered and is no longer so. policy is referenced; NULL: none.
+ */
+struct overlay_stale {
+	uint64_t id;	  /* the object, 0: none; its attributes, and if it is a directory what it lists, may have changed */
+	bool content;	  /* it must not be read any more */
+	uint64_t dir_id;  /* with a name: what that name leads to in the directory is another object now, or none */
+	const char *name; /* NULL: none */
+};
+typedef void (*overlay_stale_fn)(void *arg, const struct overlay_stale *stale);
+int overlay_set_policy(struct overlay *ov, struct policy *policy, overlay_stale_fn fn, void *arg);
+unsigned int overlay_enter(struct overlay *ov);
+void overlay_leave(struct overlay *ov, unsigned int token);
 
 /* The device number of the mount that serves this view: never entered, were a layer to lead there. */
 void overlay_set_own_dev(struct overlay *ov, dev_t dev);

@@ -15,6 +15,7 @@
 #include "overlay/copyup.h"
 #include "overlay/create.h"
 #include "overlay/dircache.h"
+#include "overlay/gate.h"
 #include "overlay/lease.h"
 #include "overlay/listing.h"
 #include "overlay/look.h"
@@ -38,6 +39,7 @@ struct removal {
 	struct found f;
 	struct node *node; /* referenced */
 	struct dirfd_scope upper;
+	bool direct;   /* from the lower itself */
 	bool in_upper; /* the name is in the upper itself: an indexed object may be seen without */
 	bool below;
 	int fd; /* by which the node is reached when it has no name */
@@ -49,6 +51,17 @@ static void removal_done(struct removal *rm)
 	dirfd_scope_done(&rm->upper);
 	(void) node_unref(rm->ov, rm->node);
 	rm->fd = fd_close(rm->fd);
+}
+
+/* From the topmost lower, if nothing comes to light from those below. */
+static int examine_direct(struct removal *rm)
+{
+	bool below;
+	int r = rm->f.layer == LAYER_LOWER ? look_below_layer(rm->ov, rm->dir, rm->name, LAYER_LOWER, &below) : -EROFS;
+
+	if (r == 0 && below)
+		r = -EROFS;
+	return r < 0 ? r : dirfd_get(rm->ov, rm->dir, LAYER_LOWER, &rm->upper.d);
 }
 
 /* With the names held: what is to go, and what hides or holds it. */
@@ -64,6 +77,12 @@ static int examine(struct removal *rm)
 		return -EBUSY;
 	if (rm->f.stx.stx_attributes & (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND))
 		return -EPERM;
+	r = gate_decide(GATE_REMOVE, judged(&rm->f.j, rm->f.stx.stx_mode)); /* other rules than at the gate, since */
+	if (r < 0)
+		return r;
+	rm->direct = ruling_is_direct(judged(&rm->f.j, rm->f.stx.stx_mode));
+	if (rm->direct)
+		return examine_direct(rm);
 	r = dirfd_get(ov, rm->dir, LAYER_UPPER, &rm->upper.d);
 	if (r == 0)
 		r = look_below(ov, rm->dir, rm->name, &rm->below);
@@ -100,7 +119,7 @@ static int hide_or_remove_file(struct removal *rm)
 	int dirfd = rm->upper.d->fd, r;
 	char temp[TEMP_BYTES];
 
-	if (!rm->below)
+	if (rm->direct || !rm->below)
 		return io_unlink(ov->io, dirfd, rm->name, 0);
 	if (!rm->in_upper)
 		return io_mknod(ov->io, dirfd, rm->name, WHITEOUT_MODE, 0, NULL);
@@ -119,6 +138,8 @@ static int hide_or_remove_dir(struct removal *rm)
 	int dirfd = rm->upper.d->fd, r;
 	char temp[TEMP_BYTES];
 
+	if (rm->direct)
+		return io_unlink(ov->io, dirfd, rm->name, AT_REMOVEDIR);
 	if (!rm->in_upper)
 		return io_mknod(ov->io, dirfd, rm->name, WHITEOUT_MODE, 0, NULL);
 	if (!rm->below) {
@@ -176,7 +197,8 @@ static int take_away(struct removal *rm, int (*change)(struct removal *rm))
 /* A lower object with links that other names will keep: its count has to be kept in the upper from now on. */
 static bool wants_index(const struct overlay *ov, const struct found *f)
 {
-	return !S_ISDIR(f->stx.stx_mode) && f->layer != LAYER_UPPER && f->stx.stx_nlink > 1 && ov->index_fd >= 0;
+	return !S_ISDIR(f->stx.stx_mode) && f->layer != LAYER_UPPER && f->stx.stx_nlink > 1 && ov->index_fd >= 0 &&
+	       !ruling_is_direct(&f->j.as_file);
 }
 
 bool overlay_unlink_would_copy(struct overlay *ov, struct node *dir, const char *name)
@@ -186,7 +208,8 @@ bool overlay_unlink_would_copy(struct overlay *ov, struct node *dir, const char 
 	return ov->writable && look_check_name(name) == 0 && look(ov, dir, name, &f) == 0 && f.exists && wants_index(ov, &f);
 }
 
-static int index_before_removal(struct overlay *ov, const struct actor *who, struct node *dir, const char *name)
+/* What has to be in order before the names are held. */
+static int prepare_removal(struct overlay *ov, const struct actor *who, struct node *dir, const char *name)
 {
 	struct node *n;
 	FOUND(f);
@@ -194,7 +217,11 @@ static int index_before_removal(struct overlay *ov, const struct actor *who, str
 
 	if (r <= 0)
 		return r < 0 ? r : -ENOENT;
-	r = wants_index(ov, &f) ? copyup(ov, who, n, COPYUP_META) : 0;
+	r = gate_name(ov, who, GATE_REMOVE, dir, name, n->type);
+	if (r == 0 && wants_index(ov, &f))
+		r = copyup(ov, who, n, COPYUP_META);
+	if (r == 0)
+		r = create_check_dir(ov, who, dir, ruling_is_direct(judged(&f.j, n->type)));
 	(void) node_unref(ov, n);
 	return r;
 }
@@ -210,9 +237,7 @@ int overlay_unlink(struct overlay *ov, const struct actor *who, struct node *dir
 	if (r == 0 && !ov->writable)
 		r = -EROFS;
 	if (r == 0)
-		r = index_before_removal(ov, who, dir, name);
-	if (r == 0)
-		r = create_check_dir(ov, who, dir);
+		r = prepare_removal(ov, who, dir, name);
 	if (r < 0)
 		return r;
 	lease_take(ov, dir, LEASE_NAMES, &names);
@@ -222,6 +247,13 @@ int overlay_unlink(struct overlay *ov, const struct actor *who, struct node *dir
 	if (r == 0)
 		r = take_away(&rm, hide_or_remove_file);
 	return r;
+}
+
+static int check_empty(struct overlay *ov, const struct actor *who, struct node *dir, const char *name, struct node *victim)
+{
+	int r = listing_check_empty(ov, victim);
+
+	return r == -EACCES ? gate_report_name(ov, who, GATE_REMOVE, dir, name, S_IFDIR, r) : r;
 }
 
 int overlay_rmdir(struct overlay *ov, const struct actor *who, struct node *dir, const char *name)
@@ -240,13 +272,13 @@ int overlay_rmdir(struct overlay *ov, const struct actor *who, struct node *dir,
 	r = look_node(ov, dir, name, &f, &victim);
 	if (r <= 0)
 		return r < 0 ? r : -ENOENT;
-	r = S_ISDIR(victim->type) ? listing_is_empty(ov, victim) : -ENOTDIR;
+	r = S_ISDIR(victim->type) ? gate_name(ov, who, GATE_REMOVE, dir, name, S_IFDIR) : -ENOTDIR;
 	if (r == 0)
-		r = -ENOTEMPTY;
+		r = check_empty(ov, who, dir, name, victim);
 	if (node_has_flag(ov, victim, NODE_FIXED))
 		r = -EBUSY;
-	if (r > 0)
-		r = create_check_dir(ov, who, dir);
+	if (r == 0)
+		r = create_check_dir(ov, who, dir, ruling_is_direct(judged(&f.j, S_IFDIR)));
 	if (r == 0) {
 		LEASE_SET(names);
 
@@ -255,10 +287,8 @@ int overlay_rmdir(struct overlay *ov, const struct actor *who, struct node *dir,
 		r = examine(&rm);
 		if (r == 0 && rm.node != victim)
 			r = -ENOENT; /* another has taken its place since */
-		if (r == 0) {
-			r = listing_is_empty(ov, victim);
-			r = r < 0 ? r : r == 0 ? -ENOTEMPTY : 0;
-		}
+		if (r == 0)
+			r = check_empty(ov, who, dir, name, victim);
 		if (r == 0)
 			r = take_away(&rm, hide_or_remove_dir);
 	}

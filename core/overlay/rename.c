@@ -24,6 +24,7 @@
 #include "overlay/create.h"
 #include "overlay/dircache.h"
 #include "overlay/attr.h"
+#include "overlay/gate.h"
 #include "overlay/lease.h"
 #include "overlay/listing.h"
 #include "overlay/look.h"
@@ -44,7 +45,8 @@ struct end {
 	uint32_t n_links;
 	char index_name[META_INDEX_NAME_MAX];
 	bool upper_whiteout;
-	struct dirfd_scope upper; /* the directory in the upper */
+	struct judgement j;
+	struct dirfd_scope upper; /* the directory in the upper; in the lower, for what is changed there */
 	bool in_upper, below;
 };
 
@@ -53,6 +55,7 @@ struct rename {
 	const struct actor *who;
 	struct end from, to;
 	unsigned int flags;
+	bool direct; /* in the lower itself */
 	int kept_fd; /* of what is replaced */
 	struct node *looked[2]; /* referenced: what the names meant before they were held */
 };
@@ -60,6 +63,7 @@ struct rename {
 static void end_done(struct overlay *ov, struct end *e)
 {
 	e->node = node_unref(ov, e->node);
+	judgement_done(&e->j);
 	dirfd_scope_done(&e->upper);
 	e->upper.d = NULL;
 }
@@ -79,13 +83,29 @@ static int look_end(struct overlay *ov, struct end *e)
 	int r;
 
 	e->node = node_unref(ov, e->node);
+	judgement_done(&e->j);
 	r = look_node(ov, e->dir, e->name, &f, &e->node);
 	if (r < 0)
 		return r;
+	e->j = f.j;
+	f.j.state = NULL; /* ours now */
 	e->upper_whiteout = f.upper_whiteout;
 	e->n_links = f.exists ? f.stx.stx_nlink : 0;
 	(void) strcpy(e->index_name, f.index_name);
 	return 0;
+}
+
+/* The same in the lower itself, where nothing of that name may be in a layer below. */
+static int examine_direct(struct overlay *ov, struct end *e)
+{
+	bool below;
+	int r = look_end(ov, e);
+
+	if (r == 0)
+		r = look_below_layer(ov, e->dir, e->name, LAYER_LOWER, &below);
+	if (r == 0 && below)
+		r = -EROFS;
+	return r < 0 ? r : dirfd_get(ov, e->dir, LAYER_LOWER, &e->upper.d);
 }
 
 /* Where an object physically is in the upper, and what is below. With the names held. */
@@ -129,6 +149,53 @@ static bool has_lower_parts(struct overlay *ov, struct node *n)
 	return n->places && n->places->v[n->places->n - 1].layer != LAYER_UPPER;
 }
 
+static int refuse_two(struct rename *rn, const struct end *a, const struct end *b, int error)
+{
+	return gate_report_two(rn->ov, rn->who, GATE_RENAME, a->dir, a->name, b->dir, b->name, a->node->type, error);
+}
+
+/*
+ * What moves must be under the same rules afterwards, and so must all that is in it: else, as between file systems, it can only be
+ * copied, which takes the right to read it. Under rules that are not the same but stricter too: a look-up that is under way
+ * may have gone by the old ones.
+ */
+static int check_move(struct rename *rn, const struct end *from, const struct end *to)
+{
+	mode_t type = from->node->type;
+	int r = ruling_same_rights(judged(&from->j, type), judged(&to->j, type));
+
+	if (r == 1 && S_ISDIR(type))
+		r = judge_same_below(&from->j, &to->j);
+	return r < 0 ? r : r == 1 ? 0 : refuse_two(rn, from, to, -EXDEV);
+}
+
+static int gate_end(const struct rename *rn, const struct end *e, enum gate_op op, mode_t type)
+{
+	return gate_name(rn->ov, rn->who, op, e->dir, e->name, type);
+}
+
+/* What the policy forbids. What goes away from a name, and what comes to it. */
+static int check_policy(struct rename *rn)
+{
+	struct node *from = rn->from.node, *to = rn->to.node;
+	bool exchange = rn->flags & RENAME_EXCHANGE;
+	int r = gate_end(rn, &rn->from, GATE_RENAME, from->type);
+
+	if (r == 0)
+		r = gate_end(rn, &rn->to, S_ISDIR(from->type) ? GATE_MKDIR : GATE_CREATE, from->type);
+	if (r == 0 && to)
+		r = gate_end(rn, &rn->to, exchange ? GATE_RENAME : GATE_REMOVE, to->type);
+	if (r == 0 && exchange)
+		r = gate_end(rn, &rn->from, S_ISDIR(to->type) ? GATE_MKDIR : GATE_CREATE, to->type);
+	if (r == 0)
+		r = check_move(rn, &rn->from, &rn->to);
+	if (r == 0 && exchange)
+		r = check_move(rn, &rn->to, &rn->from);
+	if (r == 0)
+		rn->direct = ruling_is_direct(judged(&rn->from.j, from->type));
+	return r;
+}
+
 /* What rename(2) forbids. 1: there is nothing to do. */
 static int check(struct rename *rn)
 {
@@ -154,10 +221,30 @@ static int check(struct rename *rn)
 			return -EISDIR;
 		if (is_within(ov, rn->from.dir, to))
 			return -ENOTEMPTY;
-		r = listing_is_empty(ov, to);
-		return r < 0 ? r : r == 1 ? 0 : -ENOTEMPTY;
+		r = listing_check_empty(ov, to);
+		return r == -EACCES ? gate_report_name(ov, rn->who, GATE_REMOVE, rn->to.dir, rn->to.name, S_IFDIR, r) : r;
 	}
 	return to && S_ISDIR(from->type) ? -ENOTDIR : 0;
+}
+
+/* In the topmost lower, both names and what they mean; and a directory with no part elsewhere that it would lose. */
+static int prepare_direct(struct rename *rn)
+{
+	struct overlay *ov = rn->ov;
+	struct node *const nodes[] = { rn->from.node, rn->to.node };
+	int r = create_check_dir(ov, rn->who, rn->from.dir, true);
+
+	if (r == 0)
+		r = create_check_dir(ov, rn->who, rn->to.dir, true);
+	for (size_t i = 0; i < ARRAY_SIZE(nodes) && r == 0; i++) {
+		if (!nodes[i])
+			continue;
+		r = copyup_for_change(ov, rn->who, nodes[i], COPYUP_META);
+		SCOPE_LOCK(&node_shard(ov, nodes[i])->lock);
+		if (nodes[i]->layer != LAYER_LOWER || (nodes[i]->places && nodes[i]->places->n > 1))
+			r = r < 0 ? r : -EXDEV;
+	}
+	return r;
 }
 
 static int copy_up_all(struct rename *rn)
@@ -167,11 +254,13 @@ static int copy_up_all(struct rename *rn)
 	bool counted = to && !S_ISDIR(to->type) && rn->to.n_links > 1 && ov->index_fd >= 0;
 	int r;
 
+	if (rn->direct)
+		return prepare_direct(rn);
 	if (ov->no_redirect && (has_lower_parts(ov, rn->from.node) || (rn->flags & RENAME_EXCHANGE && has_lower_parts(ov, to))))
 		return -EXDEV;
-	r = create_check_dir(ov, rn->who, rn->from.dir);
+	r = create_check_dir(ov, rn->who, rn->from.dir, false);
 	if (r == 0)
-		r = create_check_dir(ov, rn->who, rn->to.dir);
+		r = create_check_dir(ov, rn->who, rn->to.dir, false);
 	if (r == 0)
 		r = copyup(ov, rn->who, rn->from.node, COPYUP_META);
 	if (r == 0)
@@ -369,8 +458,8 @@ static int move(struct rename *rn)
 	int from = rn->from.upper.d->fd, to = rn->to.upper.d->fd, r;
 	unsigned int whiteout = rn->from.below ? RENAME_WHITEOUT : 0;
 
-	if (rn->flags & RENAME_EXCHANGE)
-		return io_rename(ov->io, from, rn->from.name, to, rn->to.name, RENAME_EXCHANGE);
+	if (rn->direct || rn->flags & RENAME_EXCHANGE)
+		return io_rename(ov->io, from, rn->from.name, to, rn->to.name, rn->flags);
 	if (S_ISDIR(rn->from.node->type) && rn->to.upper_whiteout) {
 		r = io_rename(ov->io, from, rn->from.name, to, rn->to.name, RENAME_EXCHANGE);
 		if (r == 0 && !whiteout)
@@ -428,6 +517,30 @@ static int note_impure(struct overlay *ov, struct node *n, const struct end *goa
 	return mark_impure(ov, goal->dir, goal->upper.d->fd);
 }
 
+/* First what may be refused, so that a refusal has changed nothing. */
+static int prepare_ends(struct rename *rn, struct plan *from, struct plan *to)
+{
+	struct overlay *ov = rn->ov;
+	bool exchange = rn->flags & RENAME_EXCHANGE;
+	int r = plan_dir(ov, &rn->from, &rn->to, from);
+
+	if (r == 0 && exchange)
+		r = plan_dir(ov, &rn->to, &rn->from, to);
+	if (r == 0)
+		r = tell_dir(ov, &rn->from, from);
+	if (r == 0 && exchange)
+		r = tell_dir(ov, &rn->to, to);
+	if (r == 0)
+		r = link_from_index(ov, &rn->from);
+	if (r == 0 && exchange)
+		r = link_from_index(ov, &rn->to);
+	if (r == 0)
+		r = note_impure(ov, rn->from.node, &rn->to);
+	if (r == 0 && exchange)
+		r = note_impure(ov, rn->to.node, &rn->from);
+	return r;
+}
+
 /* With everything copied up and the names held. */
 static int rename_held(struct rename *rn)
 {
@@ -441,22 +554,7 @@ static int rename_held(struct rename *rn)
 
 		(void) spot_open(ov, rn->to.node, O_PATH, &s, &rn->kept_fd); /* see keep() in remove.c */
 	}
-	/* First what may be refused, so that a refusal has changed nothing. */
-	r = plan_dir(ov, &rn->from, &rn->to, &from);
-	if (r == 0 && exchange)
-		r = plan_dir(ov, &rn->to, &rn->from, &to);
-	if (r == 0)
-		r = tell_dir(ov, &rn->from, &from);
-	if (r == 0 && exchange)
-		r = tell_dir(ov, &rn->to, &to);
-	if (r == 0)
-		r = link_from_index(ov, &rn->from);
-	if (r == 0 && exchange)
-		r = link_from_index(ov, &rn->to);
-	if (r == 0)
-		r = note_impure(ov, rn->from.node, &rn->to);
-	if (r == 0 && exchange)
-		r = note_impure(ov, rn->to.node, &rn->from);
+	r = rn->direct ? 0 : prepare_ends(rn, &from, &to);
 	if (r < 0)
 		return r;
 	MOVING(ov);
@@ -473,6 +571,7 @@ static int try_rename(struct rename *rn)
 	struct overlay *ov = rn->ov;
 	struct node *from, *to;
 	LEASE_SET(names);
+	uint32_t stamp;
 	int r;
 
 	r = look_end(ov, &rn->from);
@@ -481,20 +580,23 @@ static int try_rename(struct rename *rn)
 		r = look_end(ov, &rn->to);
 	if (r == 0)
 		r = check(rn);
+	if (r == 0)
+		r = check_policy(rn);
 	if (r != 0)
 		return r;
 	r = copy_up_all(rn);
 	if (r < 0)
 		return r;
+	stamp = rn->from.j.stamp;
 	from = rn->looked[0] = steal_ptr(rn->from.node);
 	to = rn->looked[1] = steal_ptr(rn->to.node);
 	lease_take_names(ov, rn->from.dir, rn->to.dir, to && S_ISDIR(to->type) ? to : NULL, &names);
-	r = examine_end(ov, &rn->from);
+	r = (rn->direct ? examine_direct : examine_end)(ov, &rn->from);
 	if (r == 0)
-		r = examine_end(ov, &rn->to);
+		r = (rn->direct ? examine_direct : examine_end)(ov, &rn->to);
 	if (r < 0)
 		return r;
-	if (rn->from.node != from || rn->to.node != to || !node_is_upper(ov, from))
+	if (rn->from.node != from || rn->to.node != to || rn->direct == node_is_upper(ov, from) || rn->from.j.stamp != stamp)
 		return -EAGAIN;
 	r = check(rn);
 	return r != 0 ? r : rename_held(rn);

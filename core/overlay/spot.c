@@ -55,7 +55,7 @@ static int choose(struct overlay *ov, struct node *n, struct spot *s, struct nod
 		s->name = s->text;
 		return WAY_READY;
 	}
-	if (!n->names) {
+	if (!n->names || n->layer == LAYER_MADE) {
 		if (n->fd < 0)
 			return -ESTALE;
 		/* Our own descriptor: the node's may be closed when it gets a name again. */

@@ -20,8 +20,11 @@
 #include "layer/inomap.h"
 #include "layer/layer.h"
 #include "overlay/overlay.h"
+#include "policy/policy.h"
 
 #define LAYER_UPPER 0
+#define LAYER_LOWER 1	       /* the topmost lower, which rw rules change */
+#define LAYER_MADE UINT16_MAX /* of a file that the policy makes up: in no layer */
 #define MAX_LAYERS 512 /* kernel overlayfs allows 500 lowers */
 #define N_SHARDS 64
 #define NAME_BYTES 256 /* with NUL */
@@ -57,6 +60,24 @@ struct name {
 	struct name *next;
 	struct node *dir; /* referenced */
 	char text[];
+};
+
+/* What of a verdict is kept with an object. Zeroed it hides, so that nothing shows by mistake. */
+struct ruling {
+	uint8_t access; /* enum policy_access */
+	bool passage, noexec, log;
+	uint16_t error; /* POLICY_DENY: positive errno */
+	int16_t made;	/* index of the made-up file that shows here, or POLICY_NO_RULE */
+};
+#define RULING_FREE ((struct ruling) { .access = POLICY_COW, .made = POLICY_NO_RULE })
+
+/* The policy in force: replaced as a whole, see judge.h. */
+struct rules {
+	struct policy *policy;	   /* NULL: none, everything is free */
+	struct policy_state *root; /* of "/" */
+	uint32_t stamp;		   /* tells it from those before; what nodes know bears it */
+	size_t n_made;
+	int made[]; /* descriptors of the files that it makes up */
 };
 
 /* What few nodes have. */
@@ -100,6 +121,9 @@ struct node {
 	uint16_t flags;
 	uint16_t leases;   /* guarded by the lease stripe, see lease.h */
 	uint32_t seq;	   /* counts changes of layer, names and places */
+	uint32_t stamp;	   /* of the rules that ruling and state are by; old: they have to be asked again */
+	struct ruling ruling; /* with ino, and the state of a directory, what tells nodes of one object apart */
+	struct policy_state *state; /* directories, under a policy */
 	/*
 	 * Children's names, open files, running verbs. Whoever has a reference may add one without a lock; the last
 	 * one goes with the shard locked, so that a look-up by number finds the node alive or not at all.
@@ -199,6 +223,12 @@ struct overlay {
 	struct dircache dircache;
 	struct lease_stripe leases[N_LEASES];
 	struct node *root;
+	_Atomic(struct rules *) rules;
+	struct readers *readers; /* see judge.h */
+	atomic_uint phase;
+	pthread_mutex_t reload_lock; /* one change of rules at a time: outside of all others, held over everything */
+	overlay_report_fn report;
+	void *report_arg;
 	atomic_uint_fast64_t n_files;
 	atomic_uint n_leaving; /* nodes that are being let go */
 	atomic_uint n_moving; /* see moving.h */
@@ -222,13 +252,15 @@ int node_move_name(struct overlay *ov, struct node *n, struct node *dir, const c
 void node_set_flag(struct overlay *ov, struct node *n, unsigned int flag, bool on);
 bool node_has_flag(struct overlay *ov, struct node *n, unsigned int flag);
 bool node_is_upper(struct overlay *ov, struct node *n);
+/* Is the upper part of it? For all but directories under an rw rule the same: those have their attributes from the lower. */
+bool node_has_upper(struct overlay *ov, struct node *n);
 struct node_ext *node_ext_get(struct node *n); /* shard locked; NULL: out of memory */
 void places_free(struct places *p);
 
 struct found;
 /* The node for what a look-up found; one reference for the caller. -EAGAIN: what was found is no longer so. */
 int node_get(struct overlay *ov, struct found *f, struct node *dir, const char *name, struct node **ret);
-/* For an object that has no name yet; takes fd, by which it is reached. */
+/* For an object that has no name yet; takes fd, by which it is reached. Its ruling is found's. */
 int node_get_nameless(struct overlay *ov, struct found *f, int fd, struct node **ret);
 /* Turns the caller's reference into a look-up count. */
 void node_give(struct overlay *ov, struct node *n, struct entry *ret);

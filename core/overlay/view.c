@@ -12,6 +12,7 @@
 #include "overlay/attr.h"
 #include "overlay/dircache.h"
 #include "overlay/ids.h"
+#include "overlay/judge.h"
 #include "overlay/look.h"
 
 /* Opens a directory of our own below the work directory, making it if it is not there. */
@@ -135,6 +136,7 @@ static int make_root(struct overlay *ov)
 		free(p);
 		return r;
 	}
+	n->ruling = RULING_FREE; /* until it is asked: its stamp is none */
 	n->ino = inomap_number(&ov->inomap, ov->io, p->v[p->n - 1].dev, p->v[p->n - 1].ino,
 			       ov->layers[p->v[p->n - 1].layer].fd, NULL);
 	return node_add_root(ov, n);
@@ -158,6 +160,7 @@ static int init_parts(struct overlay *ov, const struct overlay_config *config)
 		(void) pthread_cond_init(&ov->leases[i].changed, NULL);
 	}
 	(void) pthread_mutex_init(&ov->mask_table.lock, NULL);
+	(void) pthread_mutex_init(&ov->reload_lock, NULL);
 	ov->layers = calloc(config->n_lowers + 1, sizeof(*ov->layers));
 	if (!ov->layers)
 		return -ENOMEM;
@@ -172,7 +175,9 @@ static int init_parts(struct overlay *ov, const struct overlay_config *config)
 		ov->n_masks = config->n_masks;
 	}
 	r = dircache_init(ov, config->max_dir_fds ? config->max_dir_fds : default_dir_fds());
-	return r < 0 ? r : nodes_init(ov);
+	if (r == 0)
+		r = nodes_init(ov);
+	return r < 0 ? r : judge_init(ov, config->policy);
 }
 
 int overlay_new(struct io_engine *io, const struct overlay_config *config, struct overlay **ret)
@@ -194,6 +199,8 @@ int overlay_new(struct io_engine *io, const struct overlay_config *config, struc
 	ov->userxattr = config->userxattr;
 	ov->metacopy = config->metacopy && !config->userxattr && !config->no_redirect;
 	ov->devices = config->devices;
+	ov->report = config->report;
+	ov->report_arg = config->report_arg;
 	atomic_init(&ov->own_dev, (dev_t) -1);
 	meta_init(&ov->meta, io, config->userxattr);
 	ids_init(ov);
@@ -218,6 +225,7 @@ struct overlay *overlay_free(struct overlay *ov)
 		return NULL;
 	dircache_done(ov);
 	nodes_done(ov);
+	judge_done(ov);
 	for (size_t i = 0; i < ov->n_layers; i++)
 		layer_done(&ov->layers[i]);
 	(void) fd_close(ov->work_fd);

@@ -12,11 +12,23 @@
 #include "overlay/acl.h"
 #include "overlay/attr.h"
 #include "overlay/copyup.h"
+#include "overlay/gate.h"
 #include "overlay/metacopy.h"
 #include "overlay/spot.h"
 
 #define LIST_MAX (64u << 10) /* XATTR_LIST_MAX */
 #define STORED_NAME_BYTES 300
+
+static bool is_acl(const char *attr)
+{
+	return strcmp(attr, ACL_ACCESS) == 0 || strcmp(attr, ACL_DEFAULT) == 0;
+}
+
+/* Who may use a file, and as what, goes with its mode: what can be stat'ed shows that too, and "ls -l" asks. */
+static enum gate_op reading(const char *attr)
+{
+	return is_acl(attr) || strncmp(attr, "security.", 9) == 0 ? GATE_STAT : GATE_XATTR_GET;
+}
 
 ssize_t overlay_getxattr(struct overlay *ov, const struct actor *who, struct node *n, const char *attr, void *buf, size_t size)
 {
@@ -27,7 +39,9 @@ ssize_t overlay_getxattr(struct overlay *ov, const struct actor *who, struct nod
 
 	if (node_has_flag(ov, n, NODE_FIXED))
 		return -ENODATA; /* what is masked must not be asked: it may be our own mount */
-	r = meta_escape(&ov->meta, attr, stored, sizeof(stored));
+	r = gate_node(ov, who, reading(attr), n);
+	if (r == 0)
+		r = meta_escape(&ov->meta, attr, stored, sizeof(stored));
 	if (r == 0)
 		r = spot_stat(ov, n, &s, &stx);
 	return r < 0 ? r : io_getxattr(ov->io, s.fd, s.name, stored, buf, size);
@@ -64,7 +78,9 @@ ssize_t overlay_listxattr(struct overlay *ov, const struct actor *who, struct no
 
 	if (node_has_flag(ov, n, NODE_FIXED))
 		return 0;
-	r = spot_stat(ov, n, &s, &stx);
+	r = gate_node(ov, who, GATE_XATTR_GET, n);
+	if (r == 0)
+		r = spot_stat(ov, n, &s, &stx);
 	if (r < 0)
 		return r;
 	got = io_listxattr(ov->io, s.fd, s.name, NULL, 0);
@@ -83,11 +99,6 @@ ssize_t overlay_listxattr(struct overlay *ov, const struct actor *who, struct no
 		return -ERANGE;
 	memcpy(buf, list, len);
 	return (ssize_t) len;
-}
-
-static bool is_acl(const char *attr)
-{
-	return strcmp(attr, ACL_ACCESS) == 0 || strcmp(attr, ACL_DEFAULT) == 0;
 }
 
 /*
@@ -122,7 +133,7 @@ static int change(struct overlay *ov, const struct actor *who, struct node *n, c
 	LEASE(attributes);
 	struct statx stx;
 	SPOT(s);
-	int r = copyup(ov, who, n, COPYUP_META);
+	int r = copyup_for_change(ov, who, n, COPYUP_META);
 
 	if (r == 0) {
 		metacopy_hold(ov, n, &attributes);
@@ -150,8 +161,10 @@ int overlay_setxattr(struct overlay *ov, const struct actor *who, struct node *n
 		     size_t size, int flags, bool kill_sgid)
 {
 	char stored[STORED_NAME_BYTES];
-	int r = meta_escape(&ov->meta, attr, stored, sizeof(stored));
+	int r = gate_node(ov, who, GATE_XATTR_SET, n);
 
+	if (r == 0)
+		r = meta_escape(&ov->meta, attr, stored, sizeof(stored));
 	if (r == 0 && !ov->writable)
 		r = -EROFS;
 	if (r == 0)
@@ -170,8 +183,10 @@ int overlay_setxattr(struct overlay *ov, const struct actor *who, struct node *n
 int overlay_removexattr(struct overlay *ov, const struct actor *who, struct node *n, const char *attr)
 {
 	char stored[STORED_NAME_BYTES];
-	int r = meta_escape(&ov->meta, attr, stored, sizeof(stored));
+	int r = gate_node(ov, who, GATE_XATTR_SET, n);
 
+	if (r == 0)
+		r = meta_escape(&ov->meta, attr, stored, sizeof(stored));
 	if (r == 0 && !ov->writable)
 		r = -EROFS;
 	if (r == 0)

@@ -193,10 +193,10 @@ static void test_empty(void **state)
 	layer_file(f, "l2/whites/gone", "");
 	layer_file(f, "l2/full/x", "");
 	fixture_open(f, 2);
-	assert_int_equal(listing_is_empty(f->ov, view_node(f, "empty")), 1);
-	assert_int_equal(listing_is_empty(f->ov, view_node(f, "whites")), 1);
-	assert_int_equal(listing_is_empty(f->ov, view_node(f, "full")), 0);
-	assert_int_equal(listing_is_empty(f->ov, overlay_root(f->ov)), 0);
+	assert_int_equal(listing_check_empty(f->ov, view_node(f, "empty")), 0);
+	assert_int_equal(listing_check_empty(f->ov, view_node(f, "whites")), 0);
+	assert_int_equal(listing_check_empty(f->ov, view_node(f, "full")), -ENOTEMPTY);
+	assert_int_equal(listing_check_empty(f->ov, overlay_root(f->ov)), -ENOTEMPTY);
 }
 
 static void test_removed(void **state)

@@ -1,0 +1,169 @@
+/* See gate.h. The table of what is refused is decide(); the rest finds out whom to tell what. */
+
+#include "overlay/gate.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define REPORT_PATH_BYTES 4096
+
+static bool is_change(enum gate_op op)
+{
+	switch (op) {
+	case GATE_WRITE:
+	case GATE_CREATE:
+	case GATE_MKDIR:
+	case GATE_REMOVE:
+	case GATE_RENAME:
+	case GATE_ATTR:
+	case GATE_XATTR_SET:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool is_making(enum gate_op op)
+{
+	return op == GATE_CREATE || op == GATE_MKDIR;
+}
+
+int gate_decide(enum gate_op op, const struct ruling *r)
+{
+	/* A way to what is below: may be gone along, and made. */
+	bool passes = r->passage && (op == GATE_STAT || op == GATE_LOOK || op == GATE_LIST || op == GATE_MKDIR);
+
+	switch ((enum policy_access) r->access) {
+	case POLICY_HIDE:
+		if (passes)
+			return 0;
+		return r->passage || is_making(op) ? -EACCES : -ENOENT;
+	case POLICY_DENY:
+		return passes || op == GATE_STAT || op == GATE_LOOK ? 0 : -r->error;
+	case POLICY_RO:
+		if (is_change(op))
+			return -EROFS;
+		break;
+	case POLICY_COW:
+	case POLICY_RW:
+		break;
+	}
+	return op == GATE_EXEC && r->noexec ? -EACCES : 0;
+}
+
+/* reports */
+
+static const char *op_name(enum gate_op op)
+{
+	static const char *const names[] = {
+		[GATE_STAT] = "look",	  [GATE_LOOK] = "look",	    [GATE_LIST] = "list",	[GATE_READ] = "read",
+		[GATE_WRITE] = "write",	  [GATE_EXEC] = "exec",	    [GATE_CREATE] = "create",	[GATE_MKDIR] = "create",
+		[GATE_REMOVE] = "remove", [GATE_RENAME] = "rename", [GATE_LINK] = "link",	[GATE_ATTR] = "attr",
+		[GATE_XATTR_GET] = "xattr", [GATE_XATTR_SET] = "xattr",
+	};
+
+	return names[op];
+}
+
+/* Prepends to a path that is built from its end; what does not fit is left out at its beginning. */
+static void prepend(char **at, char *start, const char *component)
+{
+	size_t len = strlen(component);
+
+	if ((size_t) (*at - start) < len + 1)
+		return;
+	*at -= len;
+	memcpy(*at, component, len);
+	*--*at = '/';
+}
+
+/* The path of a name in a directory; of the directory itself without one. */
+static const char *path_of(struct overlay *ov, struct node *dir, const char *name, char buf[static REPORT_PATH_BYTES])
+{
+	char *at = buf + REPORT_PATH_BYTES - 1, text[NAME_BYTES];
+	struct node *n = dir;
+
+	*at = '\0';
+	if (name)
+		prepend(&at, buf, name);
+	node_ref(n);
+	while (n && n != ov->root) {
+		struct node *up = node_parent(ov, n, text);
+
+		if (up)
+			prepend(&at, buf, text);
+		(void) node_unref(ov, n);
+		n = up;
+	}
+	(void) node_unref(ov, n);
+	if (!*at)
+		*--at = '/';
+	return at;
+}
+
+struct place_of_deed {
+	struct node *dir; /* with a name; or the node itself */
+	const char *name; /* NULL */
+	mode_t type;
+};
+
+/* Reports are rare: the verdict is asked for again, by the path, for the sake of the rule. */
+static int report(struct overlay *ov, const struct actor *who, enum gate_op op, const struct place_of_deed *place,
+		  const struct place_of_deed *place2, int error)
+{
+	const struct rules *rules = rules_now(ov);
+	char buf[REPORT_PATH_BYTES], buf2[REPORT_PATH_BYTES];
+	const struct place_of_deed *blame = place2 ? place2 : place;
+	struct policy_verdict v;
+	struct overlay_report r = { .who = who, .op = op_name(op), .policy = rules->policy, .verdict = &v, .error = -error };
+
+	if (!ov->report || !rules->policy)
+		return error;
+	r.path = path_of(ov, place->dir, place->name, buf);
+	r.path2 = place2 ? path_of(ov, place2->dir, place2->name, buf2) : NULL;
+	if (policy_judge(rules->policy, r.path2 ? r.path2 : r.path, S_ISDIR(blame->type), &v) < 0)
+		return error;
+	r.rule = error == 0 ? v.log_rule : op == GATE_EXEC && v.noexec && v.access > POLICY_DENY ? v.exec_rule : v.rule;
+	ov->report(ov->report_arg, &r);
+	return error;
+}
+
+int gate_node(struct overlay *ov, const struct actor *who, enum gate_op op, struct node *n)
+{
+	struct ruling ruling;
+	int r = judge_node(ov, n, &ruling);
+
+	if (r < 0)
+		return r;
+	r = gate_decide(op, &ruling);
+	if (r < 0 || (ruling.log && op != GATE_STAT))
+		(void) report(ov, who, op, &(struct place_of_deed) { n, NULL, n->type }, NULL, r);
+	return r;
+}
+
+int gate_name(struct overlay *ov, const struct actor *who, enum gate_op op, struct node *dir, const char *name, mode_t type)
+{
+	const struct ruling *ruling;
+	JUDGEMENT(j);
+	int r = judge_name(ov, dir, name, &j);
+
+	if (r < 0)
+		return r;
+	ruling = judged(&j, type);
+	r = gate_decide(op, ruling);
+	if (r < 0 || (ruling->log && op != GATE_STAT))
+		(void) report(ov, who, op, &(struct place_of_deed) { dir, name, type }, NULL, r);
+	return r;
+}
+
+int gate_report_name(struct overlay *ov, const struct actor *who, enum gate_op op, struct node *dir, const char *name, mode_t type,
+		     int error)
+{
+	return report(ov, who, op, &(struct place_of_deed) { dir, name, type }, NULL, error);
+}
+
+int gate_report_two(struct overlay *ov, const struct actor *who, enum gate_op op, struct node *dir, const char *name,
+		    struct node *dir2, const char *name2, mode_t type, int error)
+{
+	return report(ov, who, op, &(struct place_of_deed) { dir, name, type }, &(struct place_of_deed) { dir2, name2, type }, error);
+}
