@@ -45,6 +45,7 @@
 #include "fuse/mountinfo.h"
 #include "fuse/problem.h"
 #include "fuse/serve.h"
+#include "fuse/warden.h"
 #include "io/io.h"
 #include "overlay/overlay.h"
 #include "store/store.h"
@@ -63,6 +64,7 @@ struct view {
 	struct sandbox *sandbox;
 	bool fresh; /* the sandbox was made for this */
 	struct layers layers;
+	struct warden *warden;
 	struct overlay *overlay;
 	struct mount *mount;
 	struct serve *serve;
@@ -89,7 +91,24 @@ void launch_config_done(struct launch_config *c)
 	free(c->work);
 	free(c->name);
 	free(c->text);
+	for (size_t i = 0; i < c->n_policy; i++) {
+		free(c->policy[i].verb);
+		free(c->policy[i].text);
+	}
+	free(c->policy);
 	*c = (struct launch_config) { 0 };
+}
+
+int launch_config_add_policy(struct launch_config *c, const char *verb, const char *text)
+{
+	struct sandbox_rule *v = reallocarray(c->policy, c->n_policy + 1, sizeof(*v));
+
+	if (!v)
+		return -ENOMEM;
+	c->policy = v;
+	v[c->n_policy] = (struct sandbox_rule) { .verb = verb ? strdup(verb) : NULL, .text = strdup(text) };
+	c->n_policy++;
+	return v[c->n_policy - 1].text && !v[c->n_policy - 1].verb == !verb ? 0 : -ENOMEM;
 }
 
 /* The mount point */
@@ -403,6 +422,41 @@ static bool wants_metacopy(const struct view *v)
 	return v->sandbox && !c->upper && !sandbox_settings(v->sandbox)->upper && !v->layers.has_root;
 }
 
+/* What was relative is from here on the same from everywhere, and for the next mount. */
+static int resolve_policy(struct view *v)
+{
+	const struct launch_config *c = v->config;
+
+	for (size_t i = 0; i < c->n_policy; i++) {
+		char *path = c->policy[i].verb ? NULL : realpath(c->policy[i].text, NULL);
+
+		if (!path && !c->policy[i].verb)
+			return problem_errno(v->problem, -errno, c->policy[i].text);
+		if (path) {
+			free(c->policy[i].text);
+			c->policy[i].text = path;
+		}
+	}
+	return 0;
+}
+
+/* A sandbox keeps its policy: who forgets the option does not lose the protection. */
+static int make_warden(struct view *v)
+{
+	const struct launch_config *c = v->config;
+	const struct sandbox_settings *s = v->sandbox ? sandbox_settings(v->sandbox) : NULL;
+	bool kept = c->n_policy == 0 && s;
+	const struct warden_config config = {
+		.sources = kept ? s->policy : c->policy,
+		.n_sources = kept ? s->n_policy : c->n_policy,
+		.none = !v->layers.has_root,
+		.whole = v->layers.has_root,
+		.debug = c->debug,
+	};
+
+	return warden_new(&config, &v->warden, v->problem);
+}
+
 static int make_overlay(struct view *v)
 {
 	const struct launch_config *c = v->config;
@@ -420,6 +474,9 @@ static int make_overlay(struct view *v)
 		.devices = harmless_devices(v) ? OVERLAY_DEVICES_HARMLESS : OVERLAY_DEVICES_ALL,
 		.masks = l->masks,
 		.n_masks = l->n_masks,
+		.policy = warden_policy(v->warden),
+		.report = warden_report,
+		.report_arg = v->warden,
 	};
 	const char *what = l->upper ? l->upper : v->mount_point;
 	int r = overlay_new(v->io, &config, &v->overlay);
@@ -493,6 +550,8 @@ static int record(struct view *v)
 		r = set_string(&s->mount_point, v->mount_point);
 	if (r == 0)
 		r = set_string(&s->options, v->config->text);
+	if (r == 0 && v->config->n_policy > 0)
+		r = sandbox_set_policy(v->sandbox, v->config->policy, v->config->n_policy);
 	if (r == 0)
 		r = sandbox_save(v->sandbox);
 	return r < 0 ? problem_sandbox(v, r, sandbox_name(v->sandbox), NULL) : 0;
@@ -599,7 +658,9 @@ static int serve(struct view *v)
 	r = serve_new(&config, &v->serve);
 	if (r < 0)
 		return problem_errno(v->problem, r, v->mount_point);
-	r = start_signal_thread(v);
+	r = warden_attach(v->warden, v->sandbox, v->overlay, v->serve, v->problem);
+	if (r == 0)
+		r = start_signal_thread(v);
 	if (r < 0)
 		return r;
 	r = serve_run(v->serve);
@@ -617,12 +678,15 @@ static void view_done(struct view *v, bool failed)
 	bool drop = v->sandbox && (sandbox_settings(v->sandbox)->ephemeral || (failed && v->fresh && !v->served));
 
 	end_signal_thread(v);
+	if (v->warden)
+		warden_detach(v->warden);
 	/* Still mounted after serving, as after an abort: it would answer nothing any more. */
 	if (v->mount && !v->unmounted)
 		(void) mount_detach(v->mount, true);
 	v->serve = serve_free(v->serve);
 	v->mount = mount_free(v->mount);
 	v->overlay = overlay_free(v->overlay);
+	v->warden = warden_free(v->warden);
 	layers_done(&v->layers);
 	if (drop) {
 		(void) sandbox_remove(v->sandbox); /* what stays goes with the next sweep */
@@ -677,6 +741,10 @@ static int view_set_up(struct view *v)
 		r = open_layers(v);
 	if (r == 0)
 		r = check_mount_point(v);
+	if (r == 0)
+		r = resolve_policy(v);
+	if (r == 0)
+		r = make_warden(v);
 	if (r < 0)
 		return r;
 	layers_seclude(&v->layers);

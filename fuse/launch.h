@@ -11,6 +11,7 @@
 #include "fuse/mount.h"
 
 struct problem;
+struct sandbox_rule;
 
 /* What the user asked for. Strings are owned; launch_config_done() frees them. */
 struct launch_config {
@@ -21,6 +22,8 @@ struct launch_config {
 	size_t n_lowers;
 	char *upper, *work, *name;
 	char *text;	/* the options as given, for the record */
+	struct sandbox_rule *policy; /* in order; none: that of the sandbox, else the default one for a view of the whole machine */
+	size_t n_policy;
 	bool helper;	/* called as mount(8) calls: with layers and no name, there is no sandbox, and no upper means read-only */
 	bool remount;	/* change the flags of the mount that is there */
 	bool fake;	/* do everything but mount: nothing */
@@ -36,6 +39,8 @@ struct launch_config {
 };
 
 void launch_config_done(struct launch_config *c);
+/* verb NULL: text is the path of a file. -ENOMEM. */
+int launch_config_add_policy(struct launch_config *c, const char *verb, const char *text);
 
 /*
  * Mounts the view. In the background: returns when it answers, 0, and the daemon goes on in another process. In the

@@ -10,9 +10,11 @@
  *     "mount_point": "/sandbox",
  *     "pid": 4711,                             0: unmounted in order
  *     "options": "--threads 4",
- *     "ephemeral": false
+ *     "ephemeral": false,
+ *     "policy": [{"file": "/home/u/p.policy"}, {"rule": "hide", "pattern": "*.pem"}]
  *   }
  *
+ * Version 2 has a policy, which a program that does not know of it must not pass over. Without one it is the default policy.
  * Paths are bytes, JSON strings are Unicode: a path that is not UTF-8 is written as {"bytes": "2f6d6e74ff"}, in hexadecimal.
  * The file is replaced by rename, and synced before, so that a reader finds the old one or the new one, also after a crash.
  */
@@ -34,15 +36,26 @@
 #define FILE_NAME "sandbox.json"
 #define TEMP_NAME ".sandbox.json.new"
 #define SIZE_MAX_BYTES (1024 * 1024)
-#define VERSION 1
+#define VERSION 2
+#define VERSION_WITHOUT_POLICY 1
 
 static inline void settings_donep(struct sandbox_settings *s)
 {
 	settings_done(s);
 }
 
+static void free_rules(struct sandbox_rule *rules, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		free(rules[i].verb);
+		free(rules[i].text);
+	}
+	free(rules);
+}
+
 void settings_done(struct sandbox_settings *s)
 {
+	free_rules(s->policy, s->n_policy);
 	for (size_t i = 0; i < s->n_lowers; i++)
 		free(s->lowers[i]);
 	free(s->lowers);
@@ -72,6 +85,26 @@ int settings_set_lowers(struct sandbox_settings *s, char *const *lowers, size_t 
 	free(s->lowers);
 	s->lowers = copy.lowers;
 	s->n_lowers = n;
+	return 0;
+}
+
+int settings_set_policy(struct sandbox_settings *s, const struct sandbox_rule *rules, size_t n)
+{
+	struct sandbox_rule *copy = calloc(n + 1, sizeof(*copy));
+
+	if (!copy)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		copy[i].text = strdup(rules[i].text);
+		copy[i].verb = rules[i].verb ? strdup(rules[i].verb) : NULL;
+		if (!copy[i].text || !copy[i].verb != !rules[i].verb) {
+			free_rules(copy, i + 1);
+			return -ENOMEM;
+		}
+	}
+	free_rules(s->policy, s->n_policy);
+	s->policy = copy;
+	s->n_policy = n;
 	return 0;
 }
 
@@ -142,6 +175,41 @@ static int lowers_from_json(const json_t *root, struct sandbox_settings *s, stru
 	return 0;
 }
 
+static int rule_from_json(const json_t *j, struct sandbox_rule *ret, struct sandbox_fault *f)
+{
+	const char *verb = json_string_value(json_object_get(j, "rule"));
+	int r = verb ? bytes_from_json(json_object_get(j, "pattern"), "pattern", &ret->text, f)
+		     : path_from_json(j, "file", &ret->text, f);
+
+	if (r == 0 && !ret->text)
+		return fault(f, "\"policy\" has something that is neither a file nor a rule");
+	if (r == 0 && verb) {
+		ret->verb = strdup(verb);
+		r = ret->verb ? 0 : -ENOMEM;
+	}
+	return r;
+}
+
+static int policy_from_json(const json_t *root, struct sandbox_settings *s, struct sandbox_fault *f)
+{
+	const json_t *list = json_object_get(root, "policy");
+	size_t n = json_array_size(list);
+	int r = 0;
+
+	if (!list)
+		return 0;
+	if (!json_is_array(list))
+		return fault(f, "\"policy\" is not a list");
+	s->policy = calloc(n + 1, sizeof(*s->policy));
+	if (!s->policy)
+		return -ENOMEM;
+	while (r == 0 && s->n_policy < n) {
+		r = rule_from_json(json_array_get(list, s->n_policy), &s->policy[s->n_policy], f);
+		s->n_policy++; /* half of it may be there */
+	}
+	return r;
+}
+
 static int settings_from_json(const json_t *root, struct sandbox_settings *s, struct sandbox_fault *f)
 {
 	const json_t *version = json_object_get(root, "version"), *pid = json_object_get(root, "pid");
@@ -169,6 +237,8 @@ static int settings_from_json(const json_t *root, struct sandbox_settings *s, st
 		r = path_from_json(root, "mount_point", &s->mount_point, f);
 	if (r == 0)
 		r = bytes_from_json(json_object_get(root, "options"), "options", &s->options, f);
+	if (r == 0)
+		r = policy_from_json(root, s, f);
 	return r;
 }
 
@@ -250,6 +320,21 @@ static json_t *lowers_to_json(const struct sandbox_settings *s)
 	return list;
 }
 
+static json_t *policy_to_json(const struct sandbox_settings *s)
+{
+	_cleanup_json_ json_t *list = json_array();
+
+	for (size_t i = 0; list && i < s->n_policy; i++) {
+		const struct sandbox_rule *rule = &s->policy[i];
+		json_t *j = rule->verb ? json_pack("{s:s, s:o}", "rule", rule->verb, "pattern", json_from_bytes(rule->text))
+				       : json_pack("{s:o}", "file", json_from_bytes(rule->text));
+
+		if (json_array_append_new(list, j) < 0)
+			return NULL;
+	}
+	return steal_ptr(list);
+}
+
 static char *settings_to_text(const char *name, const struct sandbox_settings *s)
 {
 	_cleanup_json_ json_t *root = NULL;
@@ -259,10 +344,13 @@ static char *settings_to_text(const char *name, const struct sandbox_settings *s
 
 	if (!gmtime_r(&created, &tm) || strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
 		return NULL;
-	root = json_pack("{s:i, s:o, s:s, s:o, s:o, s:o, s:o, s:I, s:o, s:b}", "version", VERSION, "name", json_from_bytes(name),
+	root = json_pack("{s:i, s:o, s:s, s:o, s:o, s:o, s:o, s:I, s:o, s:b}", "version",
+			 s->n_policy > 0 ? VERSION : VERSION_WITHOUT_POLICY, "name", json_from_bytes(name),
 			 "created", when, "lowers", lowers_to_json(s), "upper", json_from_bytes(s->upper), "work",
 			 json_from_bytes(s->work), "mount_point", json_from_bytes(s->mount_point), "pid", (json_int_t) s->pid,
 			 "options", json_from_bytes(s->options), "ephemeral", (int) s->ephemeral);
+	if (root && s->n_policy > 0 && json_object_set_new(root, "policy", policy_to_json(s)) < 0)
+		return NULL;
 	return root ? json_dumps(root, JSON_INDENT(2)) : NULL;
 }
 

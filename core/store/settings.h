@@ -11,4 +11,5 @@ int settings_load(struct io_engine *io, int fd, struct sandbox_settings *s, stru
 /* Replaces it as a whole. name is for the reader's benefit only. */
 int settings_save(struct io_engine *io, int fd, const char *name, const struct sandbox_settings *s);
 int settings_set_lowers(struct sandbox_settings *s, char *const *lowers, size_t n);
+int settings_set_policy(struct sandbox_settings *s, const struct sandbox_rule *rules, size_t n);
 void settings_done(struct sandbox_settings *s);

@@ -505,6 +505,11 @@ int sandbox_set_lowers(struct sandbox *sb, char *const *lowers, size_t n)
 	return settings_set_lowers(&sb->settings, lowers, n);
 }
 
+int sandbox_set_policy(struct sandbox *sb, const struct sandbox_rule *rules, size_t n)
+{
+	return settings_set_policy(&sb->settings, rules, n);
+}
+
 int sandbox_usage(struct sandbox *sb, uint64_t *ret_bytes)
 {
 	struct io_engine *io = sb->store->io;

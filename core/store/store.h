@@ -24,6 +24,12 @@ struct store;
 
 #define STORE_NAME_MAX 200
 
+/* One thing that the policy of a sandbox is made of: a file, or a rule of the command line. */
+struct sandbox_rule {
+	char *verb; /* "hide" …; NULL: text is the absolute path of a file */
+	char *text;
+};
+
 /* Everything that sandbox.json holds. Strings are owned; paths are absolute. */
 struct sandbox_settings {
 	int64_t created_s; /* seconds since 1970 */
@@ -34,6 +40,8 @@ struct sandbox_settings {
 	pid_t pid;	    /* who serves it; 0 once that ended in order */
 	char *options;	    /* as on the command line, for people; may be NULL */
 	bool ephemeral;	    /* goes away with its mount */
+	struct sandbox_rule *policy; /* in order; none: the default policy */
+	size_t n_policy;
 };
 
 /* Why sandbox.json could not be used. line 0: not about one line. */
@@ -96,6 +104,7 @@ int sandbox_in_use(struct sandbox *sandbox);
 /* Writes sandbox.json: all of it or nothing, and on disk when this returns. */
 int sandbox_save(struct sandbox *sandbox);
 int sandbox_set_lowers(struct sandbox *sandbox, char *const *lowers, size_t n);
+int sandbox_set_policy(struct sandbox *sandbox, const struct sandbox_rule *rules, size_t n);
 
 /*
  * The disk space of the changes, in bytes allocated; a file with several names counts once. What vanishes while this

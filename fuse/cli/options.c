@@ -16,6 +16,7 @@
 
 #include "fuse/launch.h"
 #include "fuse/problem.h"
+#include "policy/policy.h"
 
 #define MAX_LOWERS 500
 #define MAX_THREADS 128
@@ -31,6 +32,7 @@ enum set_kind {
 	SET_SWITCH,    /* NAME=on or NAME=off: a bool, true for off where value is 1 */
 	SET_ON_OFF,    /* NAME=on or NAME=off: an enum choice */
 	SET_REDIRECT,
+	SET_POLICY,    /* NAME=PATH, once more */
 	SET_ANY,       /* NAME=WHATEVER, ignored */
 	SET_KERNEL,    /* NAME=WHATEVER, which /proc/mounts shows and a remount hands back */
 };
@@ -50,6 +52,7 @@ static const struct o_option o_options[] = {
 	{ "upperdir", SET_PATH, AT(upper) },
 	{ "workdir", SET_PATH, AT(work) },
 	{ "name", SET_STRING, AT(name) },
+	{ "policy", SET_POLICY },
 	/* overlayfs */
 	{ "userxattr", SET_BOOL, AT(userxattr), true },
 	{ "volatile", SET_BOOL, AT(volatile_), true },
@@ -218,6 +221,13 @@ static bool takes_value(enum set_kind kind)
 	return kind >= SET_STRING;
 }
 
+static int add_policy(struct launch_config *c, const char *verb, const char *text, struct problem *p)
+{
+	if (!text[0])
+		return problem_usage(p, verb ? verb : "policy", "needs a value");
+	return launch_config_add_policy(c, verb, text) < 0 ? problem_errno(p, -ENOMEM, "options") : 0;
+}
+
 static int apply(struct launch_config *c, const struct o_option *o, char *value, struct problem *p)
 {
 	void *field = (char *) c + o->offset;
@@ -255,6 +265,9 @@ static int apply(struct launch_config *c, const struct o_option *o, char *value,
 		return set_on_off(field, o, value, p);
 	case SET_REDIRECT:
 		return set_redirect(c, value, p);
+	case SET_POLICY:
+		unescape(value);
+		return add_policy(c, NULL, value, p);
 	}
 	return 0;
 }
@@ -377,6 +390,8 @@ enum {
 	OPT_EPHEMERAL,
 	OPT_READ_ONLY,
 	OPT_THREADS,
+	OPT_POLICY,
+	OPT_RULE, /* and enum policy_verb on top */
 };
 
 static const struct option mount_options[] = {
@@ -389,6 +404,14 @@ static const struct option mount_options[] = {
 	{ "foreground", no_argument, NULL, 'f' },
 	{ "debug", no_argument, NULL, 'd' },
 	{ "threads", required_argument, NULL, OPT_THREADS },
+	{ "policy", required_argument, NULL, OPT_POLICY },
+	{ "hide", required_argument, NULL, OPT_RULE + POLICY_VERB_HIDE },
+	{ "deny", required_argument, NULL, OPT_RULE + POLICY_VERB_DENY },
+	{ "ro", required_argument, NULL, OPT_RULE + POLICY_VERB_RO },
+	{ "cow", required_argument, NULL, OPT_RULE + POLICY_VERB_COW },
+	{ "rw", required_argument, NULL, OPT_RULE + POLICY_VERB_RW },
+	{ "noexec", required_argument, NULL, OPT_RULE + POLICY_VERB_NOEXEC },
+	{ "log", required_argument, NULL, OPT_RULE + POLICY_VERB_LOG },
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 }
 };
@@ -412,6 +435,8 @@ static int mount_option(struct launch_config *c, int opt, const char *arg, struc
 		return 0;
 	case OPT_THREADS:
 		return parse_threads(arg, &c->n_threads, p);
+	case OPT_POLICY:
+		return add_policy(c, NULL, arg, p);
 	case 'd':
 		c->debug = true;
 		c->foreground = true;
@@ -420,6 +445,8 @@ static int mount_option(struct launch_config *c, int opt, const char *arg, struc
 		c->foreground = true;
 		return 0;
 	}
+	if (opt >= OPT_RULE)
+		return add_policy(c, policy_verb_name((enum policy_verb) (opt - OPT_RULE)), arg, p);
 	return options_parse_o(c, arg, false, p);
 }
 

@@ -1,0 +1,254 @@
+/* See policies.h. */
+
+#include "fuse/policies.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "fuse/problem.h"
+#include "policy/policy.h"
+#include "store/store.h"
+
+#define DEFAULT_POLICY "include <defaults>\n"
+
+/* homes */
+
+/* Accounts that nobody logs in to have directories of the system for homes, and what is in those is no person's. */
+static bool is_system_home(const char *home)
+{
+	static const char *const system[] = {
+		"/bin", "/boot", "/dev", "/etc", "/lib", "/nonexistent", "/proc", "/run", "/sbin", "/sys", "/tmp", "/usr", "/var/run",
+		"/var/spool", "/var/cache", "/var/log", "/var/mail", "/var/backups", "/var/tmp", "/var/empty",
+	};
+
+	if (home[0] != '/' || home[1] == '\0')
+		return true;
+	for (size_t i = 0; i < ARRAY_SIZE(system); i++) {
+		size_t len = strlen(system[i]);
+
+		if (strncmp(home, system[i], len) == 0 && (home[len] == '\0' || home[len] == '/'))
+			return true;
+	}
+	return false;
+}
+
+struct homes {
+	char **v; /* NULL-terminated */
+	size_t n;
+};
+
+static void homes_done(struct homes *h)
+{
+	for (size_t i = 0; i < h->n; i++)
+		free(h->v[i]);
+	free(h->v);
+}
+
+static bool homes_have(const struct homes *h, const char *home)
+{
+	for (size_t i = 0; i < h->n; i++)
+		if (strcmp(h->v[i], home) == 0)
+			return true;
+	return false;
+}
+
+static int homes_add(struct homes *h, const char *home)
+{
+	char **v;
+
+	if (homes_have(h, home))
+		return 0;
+	v = reallocarray(h->v, h->n + 2, sizeof(*v));
+	if (!v)
+		return -ENOMEM;
+	h->v = v;
+	v[h->n] = strdup(home);
+	if (!v[h->n])
+		return -ENOMEM;
+	v[++h->n] = NULL;
+	return 0;
+}
+
+/* Directly in /home: whoever gets one later is covered too. */
+static bool is_usual_home(const char *home)
+{
+	return strncmp(home, "/home/", 6) == 0 && !strchr(home + 6, '/');
+}
+
+static int homes_find(struct homes *h)
+{
+	const struct passwd *pw;
+	int r = homes_add(h, "/root");
+
+	if (r == 0)
+		r = homes_add(h, "/home/*");
+	setpwent();
+	while (r == 0 && (pw = getpwent()))
+		if (!is_system_home(pw->pw_dir) && !is_usual_home(pw->pw_dir))
+			r = homes_add(h, pw->pw_dir);
+	endpwent();
+	return r;
+}
+
+/* What "~" and "~NAME" stand for. */
+static const char *home_of(void *arg, const char *user)
+{
+	const struct passwd *pw = getpwnam(user);
+
+	return pw && pw->pw_dir[0] == '/' ? pw->pw_dir : NULL;
+}
+
+static const char *own_home(void)
+{
+	const char *home = getenv("HOME");
+	const struct passwd *pw = home && home[0] == '/' ? NULL : getpwuid(geteuid());
+
+	return pw ? pw->pw_dir : home;
+}
+
+static const char *variable(void *arg, const char *name)
+{
+	return getenv(name);
+}
+
+/* files */
+
+static int read_all(int fd, size_t size, char **ret, size_t *ret_len)
+{
+	_cleanup_free_ char *text = malloc(size + 1);
+	size_t len = 0;
+
+	if (!text)
+		return -ENOMEM;
+	while (len < size) {
+		ssize_t n = read(fd, text + len, size - len);
+
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		len += (size_t) n;
+	}
+	text[len] = '\0';
+	*ret = steal_ptr(text);
+	*ret_len = len;
+	return 0;
+}
+
+static int read_file(const char *path, char **ret, size_t *ret_len)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* a FIFO is not waited for */
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
+	if (st.st_size > POLICY_MAX_SOURCE)
+		return -EFBIG;
+	return read_all(fd, (size_t) st.st_size, ret, ret_len);
+}
+
+/* A path in an include is from where the including file is. */
+static int include(void *arg, const char *from, const char *path, char **ret_name, char **ret_text, size_t *ret_len)
+{
+	const char *slash = strrchr(from, '/');
+
+	*ret_name = NULL;
+	if (path[0] == '/' || !slash)
+		*ret_name = strdup(path);
+	else if (asprintf(ret_name, "%.*s/%s", (int) (slash - from), from, path) < 0)
+		*ret_name = NULL;
+	return *ret_name ? read_file(*ret_name, ret_text, ret_len) : -ENOMEM;
+}
+
+static int verb_from_name(const char *name)
+{
+	for (int v = POLICY_VERB_HIDE; v <= POLICY_VERB_NOLOG; v++)
+		if (strcmp(policy_verb_name((enum policy_verb) v), name) == 0)
+			return v;
+	return -1;
+}
+
+static int add_source(struct policy_builder *b, const struct sandbox_rule *source, struct problem *p)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t len = 0;
+	int r, verb;
+
+	if (source->verb) {
+		verb = verb_from_name(source->verb);
+		if (verb < 0)
+			return problem_set(p, -EINVAL, source->verb, "not a verb of a policy");
+		r = policy_builder_add_rule(b, (enum policy_verb) verb, source->text);
+		return r < 0 ? problem_errno(p, r, "policy") : 0;
+	}
+	r = read_file(source->text, &text, &len);
+	if (r == -EINVAL)
+		return problem_set(p, r, source->text, "policy: not a regular file");
+	if (r < 0) {
+		(void) problem_errno(p, r, source->text);
+		return r == -ENOENT ? problem_hint(p, r, "--policy takes a file; 'include <NAME>' in it takes a shipped policy") : r;
+	}
+	r = policy_builder_add(b, source->text, text, len);
+	return r < 0 ? problem_errno(p, r, source->text) : 0;
+}
+
+/* Rules of the command line alone come on top of the default policy; a file takes its place. */
+static bool wants_defaults(const struct sandbox_rule *sources, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!sources[i].verb)
+			return false;
+	return true;
+}
+
+static int report(const struct policy_builder *b, char **ret_report, struct problem *p)
+{
+	size_t n = policy_builder_n_errors(b), size;
+	FILE *f = ret_report ? open_memstream(ret_report, &size) : NULL;
+
+	if (f) {
+		policy_builder_report(b, f);
+		if (fclose(f) != 0) {
+			free(*ret_report);
+			*ret_report = NULL;
+		}
+	}
+	return problem_set(p, -EINVAL, "policy", "%zu error%s", n, n == 1 ? "" : "s");
+}
+
+int policies_load(const struct sandbox_rule *sources, size_t n, struct policy **ret, char **ret_report, struct problem *p)
+{
+	_cleanup_(policy_builder_freep) struct policy_builder *b = NULL;
+	_cleanup_(homes_done) struct homes homes = { .v = NULL };
+	struct policy_world world = {
+		.home = own_home(), .variable = variable, .home_of = home_of, .include = include,
+	};
+	int r = homes_find(&homes);
+
+	if (ret_report)
+		*ret_report = NULL;
+	world.homes = (const char *const *) homes.v;
+	if (r == 0)
+		r = policy_builder_new(&world, &b);
+	if (r == 0 && wants_defaults(sources, n))
+		r = policy_builder_add(b, "command line", DEFAULT_POLICY, strlen(DEFAULT_POLICY));
+	if (r < 0)
+		return problem_errno(p, r, "policy");
+	for (size_t i = 0; i < n; i++) {
+		r = add_source(b, &sources[i], p);
+		if (r < 0)
+			return r;
+	}
+	r = policy_builder_compile(b, false, ret);
+	if (r == -EINVAL)
+		return report(b, ret_report, p);
+	return r < 0 ? problem_errno(p, r, "policy") : 0;
+}

@@ -1,0 +1,18 @@
+#pragma once
+
+/*
+ * From what the user named to a policy: files, shipped policies by name, rules of the command line. Everything that the pure room
+ * core/policy has to be told of the world is found out here: homes, variables, what "include" names.
+ */
+
+#include <stddef.h>
+
+struct policy;
+struct problem;
+struct sandbox_rule;
+
+/*
+ * sources in order; none: the default policy. On failure p says why. *ret_report (may be NULL) is set then to the faults, as
+ * lines for people, or to NULL if it is not the text that is wrong; to be freed.
+ */
+int policies_load(const struct sandbox_rule *sources, size_t n, struct policy **ret, char **ret_report, struct problem *p);

@@ -1,0 +1,201 @@
+/* See warden.h. */
+
+#include "fuse/warden.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fuse/control.h"
+#include "fuse/policies.h"
+#include "fuse/problem.h"
+#include "fuse/serve.h"
+#include "overlay/overlay.h"
+#include "policy/policy.h"
+#include "store/log.h"
+#include "store/store.h"
+
+struct warden {
+	struct warden_config config;
+	struct policy *policy; /* of the beginning */
+	struct log *log;
+	struct control *control;
+	struct overlay *ov;
+	struct serve *serve;
+};
+
+/* Whoever can change the policy has none. What the view keeps aside does not count. */
+static int check_own_files(const struct warden_config *c, const struct policy *policy, struct problem *p)
+{
+	for (size_t i = 0; i < c->n_sources && c->whole; i++) {
+		const char *path = c->sources[i].text;
+		const struct policy_rule *rule;
+		struct policy_verdict v;
+		int r = c->sources[i].verb ? -ENOENT : policy_judge(policy, path, false, &v);
+
+		if (r < 0 || v.access != POLICY_RW)
+			continue;
+		rule = policy_rule(policy, v.rule);
+		(void) problem_set(p, -EPERM, path, "the policy lets programs change it: %s:%u: rw %s", rule->source, rule->line,
+				   rule->pattern);
+		return problem_hint(p, -EPERM, "keep it elsewhere, or end with the line: ro %s", path);
+	}
+	return 0;
+}
+
+static int load(const struct warden_config *c, struct policy **ret, char **ret_report, struct problem *p)
+{
+	_cleanup_(policy_unrefp) struct policy *policy = NULL;
+	int r;
+
+	*ret_report = NULL;
+	*ret = NULL;
+	if (c->none && c->n_sources == 0)
+		return 0;
+	r = policies_load(c->sources, c->n_sources, &policy, ret_report, p);
+	if (r == 0)
+		r = check_own_files(c, policy, p);
+	if (r < 0)
+		return r;
+	*ret = steal_ptr(policy);
+	return 0;
+}
+
+int warden_new(const struct warden_config *config, struct warden **ret, struct problem *p)
+{
+	_cleanup_free_ char *report = NULL;
+	struct warden *w = calloc(1, sizeof(*w));
+	int r;
+
+	if (!w)
+		return problem_errno(p, -ENOMEM, "policy");
+	w->config = *config;
+	r = load(config, &w->policy, &report, p);
+	if (report)
+		(void) fputs(report, stderr); /* more than a problem has room for, and said before it */
+	if (r < 0) {
+		(void) warden_free(w);
+		return r;
+	}
+	*ret = w;
+	return 0;
+}
+
+struct warden *warden_free(struct warden *w)
+{
+	if (!w)
+		return NULL;
+	warden_detach(w);
+	w->log = log_close(w->log);
+	(void) policy_unref(w->policy);
+	free(w);
+	return NULL;
+}
+
+struct policy *warden_policy(const struct warden *w)
+{
+	return w->policy;
+}
+
+/* reports */
+
+static const char *verdict_name(const struct overlay_report *r)
+{
+	static const char *const names[] = {
+		[POLICY_HIDE] = "hide", [POLICY_DENY] = "deny", [POLICY_RO] = "ro", [POLICY_COW] = "cow", [POLICY_RW] = "rw",
+	};
+	const struct policy_verdict *v = r->verdict;
+
+	return r->error == EACCES && r->rule == v->exec_rule && v->noexec && v->access > POLICY_DENY ? "noexec" : names[v->access];
+}
+
+/* The program that waits for us: it is there, and reading a link of /proc asks no file system. */
+static const char *exe_of(pid_t pid, char buf[static PATH_MAX])
+{
+	char link[32];
+	ssize_t n;
+
+	(void) snprintf(link, sizeof(link), "/proc/%d/exe", (int) pid);
+	n = pid > 0 ? readlink(link, buf, PATH_MAX - 1) : -1;
+	if (n < 0)
+		return NULL;
+	buf[n] = '\0';
+	return buf;
+}
+
+void warden_report(void *warden, const struct overlay_report *r)
+{
+	struct warden *w = warden;
+	const struct policy_rule *rule = r->rule != POLICY_NO_RULE ? policy_rule(r->policy, r->rule) : NULL;
+	char exe[PATH_MAX];
+	struct log_event e = {
+		.pid = r->who->pid, .uid = r->who->uid, .op = r->op, .path = r->path, .path2 = r->path2,
+		.verdict = verdict_name(r), .error = r->error,
+		.rule_source = rule ? rule->source : NULL, .rule_line = rule ? rule->line : 0, .rule_text = rule ? rule->pattern : NULL,
+	};
+
+	if (w->config.debug)
+		(void) dprintf(STDERR_FILENO, "osfuse: policy: %s %s: %s (%s %s:%u)\n", e.op, e.path, strerror(e.error), e.verdict,
+			       rule ? rule->source : "no rule", e.rule_line);
+	if (!w->log)
+		return;
+	e.exe = exe_of(e.pid, exe);
+	log_add(w->log, &e);
+}
+
+/* reloading */
+
+static void tell_stale(void *arg, const struct overlay_stale *stale)
+{
+	struct warden *w = arg;
+
+	(void) serve_tell_stale(w->serve, stale); /* fails when the mount is going: then nobody remembers */
+}
+
+static int reload(struct warden *w, char **ret_text)
+{
+	_cleanup_(policy_unrefp) struct policy *policy = NULL;
+	_cleanup_free_ char *report = NULL;
+	struct problem p = { 0 };
+	int r = load(&w->config, &policy, &report, &p);
+
+	if (r < 0) {
+		if (asprintf(ret_text, "%s%s%s%s", report ? report : "", p.text, p.hint[0] ? "\nhint: " : "", p.hint) < 0)
+			*ret_text = NULL;
+		return r;
+	}
+	r = overlay_set_policy(w->ov, policy, tell_stale, w);
+	if (r == 0 && asprintf(ret_text, "%zu rules", policy ? policy_n_rules(policy) : 0) < 0)
+		*ret_text = NULL;
+	return r;
+}
+
+static int on_request(void *arg, const char *request, char **ret_text)
+{
+	if (strcmp(request, "reload") == 0)
+		return reload(arg, ret_text);
+	*ret_text = strdup("unknown request");
+	return -EINVAL;
+}
+
+int warden_attach(struct warden *w, struct sandbox *sandbox, struct overlay *ov, struct serve *serve, struct problem *p)
+{
+	int r;
+
+	w->ov = ov;
+	w->serve = serve;
+	if (!sandbox)
+		return 0;
+	r = log_open(sandbox_fd(sandbox), NULL, &w->log);
+	if (r < 0) /* as with a disk that is full later: it stops the log, not the view */
+		(void) fprintf(stderr, "osfuse: %s: log: %s; refusals will not be recorded\n", sandbox_name(sandbox), strerror(-r));
+	r = control_new(sandbox_fd(sandbox), on_request, w, &w->control);
+	return r < 0 ? problem_errno(p, r, "control socket") : 0;
+}
+
+void warden_detach(struct warden *w)
+{
+	w->control = control_free(w->control);
+}

@@ -1,0 +1,42 @@
+#pragma once
+
+/*
+ * The policy of a view while a daemon serves it: what it says is loaded before there is an overlay, what it refuses goes to the log,
+ * and whoever asks over the control socket has it read again.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/macro.h"
+
+struct overlay;
+struct overlay_report;
+struct policy;
+struct problem;
+struct sandbox;
+struct sandbox_rule;
+struct serve;
+struct warden;
+
+struct warden_config {
+	const struct sandbox_rule *sources; /* borrowed until warden_free(); none: the default policy */
+	size_t n_sources;
+	bool none;  /* no policy at all, unless there are sources */
+	bool whole; /* the view shows the machine under its own paths: the files of the policy must not be changed through it */
+	bool debug; /* what is refused is printed, too */
+};
+
+int warden_new(const struct warden_config *config, struct warden **ret, struct problem *p);
+/* Once nothing calls warden_report() any more. */
+struct warden *warden_free(struct warden *w);
+DEFINE_CLEANUP(struct warden *, warden_free)
+
+/* NULL: none. Borrowed. For the overlay's configuration, as is warden_report() with the warden as its argument. */
+struct policy *warden_policy(const struct warden *w);
+void warden_report(void *warden, const struct overlay_report *r);
+
+/* From here on there is a log, and the policy can be read again. Without a sandbox there is no place for either. */
+int warden_attach(struct warden *w, struct sandbox *sandbox, struct overlay *ov, struct serve *serve, struct problem *p);
+/* Before the overlay goes. */
+void warden_detach(struct warden *w);
