@@ -3,6 +3,7 @@
 #include "fuse/control.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -24,6 +25,7 @@
 #define PATIENCE_MS 2000 /* for a request once somebody has connected; others wait behind him */
 
 struct control {
+	int dirfd;   /* where the socket is */
 	int fd;	     /* listens */
 	int wake_fd; /* eventfd: the end */
 	control_fn fn;
@@ -149,8 +151,9 @@ int control_new(int dirfd, control_fn fn, void *arg, struct control **ret)
 
 	if (!c)
 		return -ENOMEM;
-	*c = (struct control) { .fd = -EBADF, .wake_fd = eventfd(0, EFD_CLOEXEC), .fn = fn, .arg = arg };
-	if (c->wake_fd < 0)
+	*c = (struct control) { .dirfd = -EBADF, .fd = -EBADF, .wake_fd = eventfd(0, EFD_CLOEXEC), .fn = fn, .arg = arg };
+	c->dirfd = c->wake_fd < 0 ? -1 : fcntl(dirfd, F_DUPFD_CLOEXEC, 0);
+	if (c->dirfd < 0)
 		return -errno;
 	r = listen_in(dirfd, &c->fd);
 	if (r == 0)
@@ -171,7 +174,10 @@ struct control *control_free(struct control *c)
 		(void) !write(c->wake_fd, &one, sizeof(one)); /* nobody else writes: it does not overflow */
 		(void) pthread_join(c->thread, NULL);
 	}
+	if (c->fd >= 0)
+		(void) unlinkat(c->dirfd, SOCKET_NAME, 0); /* what stays, the next daemon removes */
 	(void) fd_close(c->fd);
+	(void) fd_close(c->dirfd);
 	(void) fd_close(c->wake_fd);
 	free(c);
 	return NULL;

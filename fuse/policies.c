@@ -168,6 +168,11 @@ static int include(void *arg, const char *from, const char *path, char **ret_nam
 	return *ret_name ? read_file(*ret_name, ret_text, ret_len) : -ENOMEM;
 }
 
+static int host_file(void *arg, const char *path, char **ret_text, size_t *ret_len)
+{
+	return read_file(path, ret_text, ret_len);
+}
+
 static int verb_from_name(const char *name)
 {
 	for (int v = POLICY_VERB_HIDE; v <= POLICY_VERB_NOLOG; v++)
@@ -229,7 +234,7 @@ int policies_load(const struct sandbox_rule *sources, size_t n, struct policy **
 	_cleanup_(policy_builder_freep) struct policy_builder *b = NULL;
 	_cleanup_(homes_done) struct homes homes = { .v = NULL };
 	struct policy_world world = {
-		.home = own_home(), .variable = variable, .home_of = home_of, .include = include,
+		.home = own_home(), .variable = variable, .home_of = home_of, .include = include, .host_file = host_file,
 	};
 	int r = homes_find(&homes);
 

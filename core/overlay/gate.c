@@ -107,23 +107,37 @@ struct place_of_deed {
 	mode_t type;
 };
 
+/* Who decided: of what is not the same for two paths, the rule for the one, or if there is none for the other. */
+static int rule_of(enum gate_op op, const struct policy_verdict *v, const struct policy_verdict *other, int error)
+{
+	bool may_run = v->access > POLICY_DENY;
+
+	if (error == 0)
+		return v->log_rule;
+	if (other && v->access == other->access && v->noexec != other->noexec)
+		return v->exec_rule != POLICY_NO_RULE ? v->exec_rule : other->exec_rule;
+	if (op == GATE_EXEC && v->noexec && may_run)
+		return v->exec_rule;
+	return v->rule == POLICY_NO_RULE && other ? other->rule : v->rule;
+}
+
 /* Reports are rare: the verdict is asked for again, by the path, for the sake of the rule. */
 static int report(struct overlay *ov, const struct actor *who, enum gate_op op, const struct place_of_deed *place,
 		  const struct place_of_deed *place2, int error)
 {
 	const struct rules *rules = rules_now(ov);
 	char buf[REPORT_PATH_BYTES], buf2[REPORT_PATH_BYTES];
-	const struct place_of_deed *blame = place2 ? place2 : place;
-	struct policy_verdict v;
+	struct policy_verdict v, first;
 	struct overlay_report r = { .who = who, .op = op_name(op), .policy = rules->policy, .verdict = &v, .error = -error };
 
 	if (!ov->report || !rules->policy)
 		return error;
 	r.path = path_of(ov, place->dir, place->name, buf);
 	r.path2 = place2 ? path_of(ov, place2->dir, place2->name, buf2) : NULL;
-	if (policy_judge(rules->policy, r.path2 ? r.path2 : r.path, S_ISDIR(blame->type), &v) < 0)
+	if (policy_judge(rules->policy, r.path2 ? r.path2 : r.path, S_ISDIR(place2 ? place2->type : place->type), &v) < 0 ||
+	    (place2 && policy_judge(rules->policy, r.path, S_ISDIR(place->type), &first) < 0))
 		return error;
-	r.rule = error == 0 ? v.log_rule : op == GATE_EXEC && v.noexec && v.access > POLICY_DENY ? v.exec_rule : v.rule;
+	r.rule = rule_of(op, &v, place2 ? &first : NULL, error);
 	ov->report(ov->report_arg, &r);
 	return error;
 }

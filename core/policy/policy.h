@@ -117,9 +117,9 @@ int policy_judge(const struct policy *p, const char *path, bool is_dir, struct p
 
 struct policy_file {
 	const char *path;    /* absolute, without patterns */
-	const void *content; /* NULL: that of host_path */
+	const void *content;
 	size_t len;
-	const char *host_path; /* absolute; NULL: content is given */
+	const char *host_path; /* absolute, where the content was read from when the policy was; NULL: it is in the policy */
 	int rule;
 };
 size_t policy_n_files(const struct policy *p);
@@ -156,6 +156,8 @@ struct policy_world {
 	 * name for messages. Negative errno: *ret_name may be set then too.
 	 */
 	int (*include)(void *arg, const char *from, const char *path, char **ret_name, char **ret_text, size_t *ret_len);
+	/* Reads the file of the host whose content a made-up one is to have. Negative errno. */
+	int (*host_file)(void *arg, const char *path, char **ret_text, size_t *ret_len);
 	void *arg;
 };
 

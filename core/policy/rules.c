@@ -115,6 +115,24 @@ int rules_parse(struct source *src, int verb)
 	return 0;
 }
 
+static int host_content(struct source *src, uint32_t column, struct policy_file *f)
+{
+	const struct policy_world *world = src->b->world;
+	_cleanup_free_ char *text = NULL;
+	size_t len = 0;
+	int r = world->host_file ? world->host_file(world->arg, f->host_path, &text, &len) : -ENOTSUP;
+
+	if (r == -ENOMEM)
+		return r;
+	if (r < 0)
+		return fault(src, column, "%s: %s", f->host_path, strerror(-r));
+	if (len > POLICY_MAX_CONTENT)
+		return fault(src, column, "%s: a made-up file has at most %u bytes", f->host_path, POLICY_MAX_CONTENT);
+	f->content = arena_copy(&src->b->arena, text, len);
+	f->len = len;
+	return f->content ? 0 : -ENOMEM;
+}
+
 /* The quoted text, or '<' and a path. */
 static int file_content(struct source *src, struct word *w, struct policy_file *f)
 {
@@ -142,7 +160,7 @@ static int file_content(struct source *src, struct word *w, struct policy_file *
 		r = pattern_path(src, w, &f->host_path);
 	if (r == 0 && f->host_path[0] != '/')
 		r = fault(src, column, "the path of a host's file has to be absolute");
-	return r;
+	return r < 0 ? r : host_content(src, column, f);
 }
 
 int file_parse(struct source *src, int verb)

@@ -232,7 +232,7 @@ static void test_damaged(void **state)
 		{ "", "", 1 },
 		{ "{\n \"version\": 1,\n oops\n}\n", "oops", 3 },
 		{ "[]", "object", 0 },
-		{ "{\"version\": 2}", "newer", 0 },
+		{ "{\"version\": 3}", "newer", 0 },
 		{ "{\"pid\": 0}", "version", 0 },
 		{ "{\"version\": 1, \"pid\": -1}", "pid", 0 },
 		{ "{\"version\": 1, \"pid\": 0, \"created\": \"yesterday\"}", "created", 0 },
