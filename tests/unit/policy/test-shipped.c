@@ -1,0 +1,801 @@
+/*
+ * The policies that come with the program: each compiles, hides what it should, and leaves alone what programs need.
+ *
+ * A row is a path and the letter of its verdict: h hide, d deny, r ro, c cow, and P, Q for a hidden or denied directory that is a
+ * passage. A path that ends in '/' is a directory. ~ stands for every home there is, three in this world: root's, one below /home,
+ * which the policy knows as a pattern, and one elsewhere.
+ */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/macro.h"
+#include "policy/policy.h"
+
+static const char *const homes[] = { "/root", "/home/*", "/srv/people/bob", NULL };
+static const char *const real_homes[] = { "/root", "/home/alice", "/srv/people/bob" };
+
+static const struct policy_world world = { .home = "/home/alice", .homes = homes };
+
+static struct policy *compile(const char *text, bool fold)
+{
+	_cleanup_(policy_builder_freep) struct policy_builder *b = NULL;
+	struct policy *p = NULL;
+	int r;
+
+	assert_int_equal(policy_builder_new(&world, &b), 0);
+	assert_int_equal(policy_builder_add(b, "test", text, strlen(text)), 0);
+	r = policy_builder_compile(b, fold, &p);
+	if (r < 0)
+		policy_builder_report(b, stderr);
+	assert_int_equal(r, 0);
+	assert_int_equal(policy_builder_n_errors(b), 0);
+	return p;
+}
+
+static struct policy *compile_shipped(const char *name)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "include <%s>\n", name);
+	return compile(text, false);
+}
+
+static char letter(const struct policy_verdict *v)
+{
+	if (v->passage)
+		return v->access == POLICY_HIDE ? 'P' : 'Q';
+	return "hdrcw"[v->access];
+}
+
+/* What becomes of a path: the verdict of the first directory on the way that does not let through, else its own. */
+static char judge(const struct policy *p, const char *path, struct policy_verdict *ret)
+{
+	size_t len = strlen(path);
+	bool is_dir = path[len - 1] == '/';
+	char copy[256];
+
+	assert_true(len < sizeof(copy));
+	for (size_t i = 1; i < len; i++) {
+		if (path[i] != '/' || i == len - 1)
+			continue;
+		memcpy(copy, path, i);
+		copy[i] = '\0';
+		assert_int_equal(policy_judge(p, copy, true, ret), 0);
+		if (ret->access <= POLICY_DENY && !ret->passage)
+			return letter(ret);
+	}
+	memcpy(copy, path, len + 1);
+	if (is_dir && len > 1)
+		copy[len - 1] = '\0';
+	assert_int_equal(policy_judge(p, copy, is_dir, ret), 0);
+	return letter(ret);
+}
+
+static unsigned int check_path(const struct policy *p, const char *name, const char *path, char expected)
+{
+	struct policy_verdict v;
+	char found = judge(p, path, &v);
+	const struct policy_rule *rule = v.rule == POLICY_NO_RULE ? NULL : policy_rule(p, v.rule);
+
+	if (found == expected)
+		return 0;
+	print_error("%s: %s: %c, expected %c (%s:%u %s)\n", name, path, found, expected,
+		    rule ? rule->source : "no rule", rule ? rule->line : 0, rule ? rule->pattern : "");
+	return 1;
+}
+
+struct row {
+	char expected;
+	const char *path;
+};
+
+static unsigned int check_row(const struct policy *p, const char *name, const struct row *row)
+{
+	unsigned int n_wrong = 0;
+	char path[256];
+
+	if (row->path[0] != '~')
+		return check_path(p, name, row->path, row->expected);
+	for (size_t i = 0; i < ARRAY_SIZE(real_homes); i++) {
+		snprintf(path, sizeof(path), "%s%s", real_homes[i], row->path + 1);
+		n_wrong += check_path(p, name, path, row->expected);
+	}
+	return n_wrong;
+}
+
+static void check_rows(const struct policy *p, const char *name, const struct row *rows, size_t n_rows)
+{
+	unsigned int n_wrong = 0;
+
+	for (size_t i = 0; i < n_rows; i++)
+		n_wrong += check_row(p, name, &rows[i]);
+	assert_int_equal(n_wrong, 0);
+}
+
+static void check_shipped(const char *name, const struct row *rows, size_t n_rows)
+{
+	_cleanup_(policy_unrefp) struct policy *p = compile_shipped(name);
+
+	check_rows(p, name, rows, n_rows);
+}
+
+/* Hidden by the defaults and all that include them. */
+static const struct row secrets[] = {
+	/* wherever they are */
+	{ 'h', "/work/app/.env" },
+	{ 'h', "/work/app/.env.local" },
+	{ 'h', "/work/app/.env.production" },
+	{ 'h', "/.env" },
+	{ 'h', "/tmp/a/b/c/.envrc" },
+	{ 'h', "~/src/worker/.dev.vars" },
+	{ 'h', "/mnt/stick/backup/id_rsa" },
+	{ 'h', "/work/deploy/id_ed25519" },
+	{ 'h', "~/Documents/all.kdbx" },
+	{ 'h', "/work/infra/terraform.tfstate" },
+	{ 'h', "/work/infra/terraform.tfstate.backup" },
+	{ 'h', "/work/rails/config/master.key" },
+	{ 'h', "/tank/.zfs/" },
+	/* keys and passwords */
+	{ 'h', "~/.ssh/" },
+	{ 'h', "~/.ssh/id_ed25519" },
+	{ 'h', "~/.ssh/config" },
+	{ 'h', "~/.ssh/known_hosts" },
+	{ 'h', "~/.ssh/deploy.pub" },
+	{ 'h', "~/.gnupg/private-keys-v1.d/" },
+	{ 'h', "~/.gnupg/private-keys-v1.d/AB12.key" },
+	{ 'h', "~/.gnupg/secring.gpg" },
+	{ 'h', "~/.gnupg/S.gpg-agent" },
+	{ 'h', "~/.gnupg/openpgp-revocs.d/" },
+	{ 'h', "~/.pki/nssdb/" },
+	{ 'h', "~/client.p12" },
+	{ 'h', "~/Downloads/client.pfx" },
+	{ 'h', "~/.local/share/mkcert/rootCA-key.pem" },
+	{ 'h', "~/.config/sops/age/keys.txt" },
+	{ 'h', "~/.password-store/mail.gpg" },
+	{ 'h', "~/.local/share/gopass/" },
+	{ 'h', "~/.local/share/keyrings/login.keyring" },
+	{ 'h', "~/.local/share/kwalletd/" },
+	{ 'h', "~/.config/keepassxc/keepassxc.ini" },
+	{ 'h', "~/.config/Bitwarden CLI/data.json" },
+	{ 'h', "~/.config/1Password/" },
+	{ 'h', "~/.config/op/config" },
+	{ 'h', "~/.lpass/key" },
+	/* browsers, mail, messengers */
+	{ 'h', "~/.mozilla/firefox/x.default/logins.json" },
+	{ 'h', "~/.config/mozilla/" },
+	{ 'h', "~/.cache/mozilla/firefox/" },
+	{ 'h', "~/snap/firefox/common/.mozilla/" },
+	{ 'h', "~/snap/chromium/2871/" },
+	{ 'h', "~/snap/chromium/x1/.config/" },
+	{ 'h', "~/.var/app/org.mozilla.firefox/.mozilla/" },
+	{ 'h', "~/.config/chromium/Default/Cookies" },
+	{ 'h', "~/.config/google-chrome/Default/Login Data" },
+	{ 'h', "~/.config/BraveSoftware/Brave-Browser/" },
+	{ 'h', "~/.config/microsoft-edge/" },
+	{ 'h', "~/.config/opera/" },
+	{ 'h', "~/.config/vivaldi/Default/" },
+	{ 'h', "~/.config/SomeApp/Cookies" },
+	{ 'h', "~/.config/SomeApp/Cookies-journal" },
+	{ 'h', "~/.config/SomeApp/Local Storage/" },
+	{ 'h', "~/.thunderbird/x/key4.db" },
+	{ 'h', "~/.local/share/evolution/" },
+	{ 'h', "~/.muttrc" },
+	{ 'h', "~/.config/neomutt/" },
+	{ 'h', "~/.msmtprc" },
+	{ 'h', "~/.offlineimaprc" },
+	{ 'h', "~/.fetchmailrc" },
+	{ 'h', "~/.mbsyncrc" },
+	{ 'h', "~/Maildir/" },
+	{ 'h', "/var/mail/alice" },
+	{ 'h', "~/.config/Signal/sql/db.sqlite" },
+	{ 'h', "~/.config/Slack/" },
+	{ 'h', "~/.config/discord/" },
+	{ 'h', "~/.local/share/TelegramDesktop/" },
+	/* what was typed */
+	{ 'h', "~/.bash_history" },
+	{ 'h', "~/.zsh_history" },
+	{ 'h', "~/.python_history" },
+	{ 'h', "~/.node_repl_history" },
+	{ 'h', "~/.psql_history" },
+	{ 'h', "~/.mysql_history" },
+	{ 'h', "~/.sqlite_history" },
+	{ 'h', "~/.rediscli_history" },
+	{ 'h', "~/.mycli-history" },
+	{ 'h', "~/.lesshst" },
+	{ 'h', "~/.viminfo" },
+	{ 'h', "~/.local/share/fish/fish_history" },
+	{ 'h', "~/.local/state/nvim/shada/main.shada" },
+	{ 'h', "~/.local/share/atuin/key" },
+	{ 'h', "~/.config/pgcli/history" },
+	{ 'h', "~/.ipython/profile_default/history.sqlite" },
+	{ 'h', "~/.config/Code/User/History/" },
+	{ 'h', "~/.vscode-server/data/User/globalStorage/" },
+	/* clouds */
+	{ 'h', "~/.aws/credentials" },
+	{ 'h', "~/.config/gcloud/credentials.db" },
+	{ 'h', "~/.azure/msal_token_cache.json" },
+	{ 'h', "~/.oci/oci_api_key.pem" },
+	{ 'h', "~/.config/doctl/config.yaml" },
+	{ 'h', "~/.config/hcloud/cli.toml" },
+	{ 'h', "~/.config/openstack/clouds.yaml" },
+	{ 'h', "~/.kube/config" },
+	{ 'h', "~/.docker/config.json" },
+	{ 'h', "~/.docker/contexts/tls/" },
+	{ 'h', "~/.config/containers/auth.json" },
+	{ 'h', "/run/user/1000/containers/auth.json" },
+	{ 'h', "~/.terraform.d/credentials.tfrc.json" },
+	{ 'h', "~/.pulumi/credentials.json" },
+	{ 'h', "~/.vault-token" },
+	{ 'h', "~/.fly/config.yml" },
+	{ 'h', "~/.config/netlify/config.json" },
+	{ 'h', "~/.local/share/com.vercel.cli/auth.json" },
+	{ 'h', "~/.config/.wrangler/config/default.toml" },
+	{ 'h', "~/.wrangler/" },
+	{ 'h', "~/.supabase/access-token" },
+	{ 'h', "~/.doppler/.doppler.yaml" },
+	{ 'h', "~/.config/rclone/rclone.conf" },
+	{ 'h', "~/.s3cfg" },
+	{ 'h', "~/.claude/.credentials.json" },
+	{ 'h', "~/.claude.json" },
+	{ 'h', "~/.codex/auth.json" },
+	{ 'h', "~/.gemini/oauth_creds.json" },
+	{ 'h', "~/.aider.conf.yml" },
+	{ 'h', "~/.config/openai/" },
+	{ 'h', "~/.cache/huggingface/token" },
+	{ 'h', "~/.local/share/opencode/auth.json" },
+	/* repositories and registries */
+	{ 'h', "~/.git-credentials" },
+	{ 'h', "~/.config/git/credentials" },
+	{ 'h', "~/.config/gh/hosts.yml" },
+	{ 'h', "~/.config/glab-cli/config.yml" },
+	{ 'h', "~/.config/hub" },
+	{ 'h', "~/.netrc" },
+	{ 'h', "~/.authinfo.gpg" },
+	{ 'h', "~/.npmrc" },
+	{ 'h', "~/.yarnrc.yml" },
+	{ 'h', "~/.pypirc" },
+	{ 'h', "~/.config/pip/pip.conf" },
+	{ 'h', "~/.config/pypoetry/auth.toml" },
+	{ 'h', "~/.local/share/uv/credentials/credentials.toml" },
+	{ 'h', "~/.cargo/credentials.toml" },
+	{ 'h', "~/.cargo/credentials" },
+	{ 'h', "~/.gem/credentials" },
+	{ 'h', "~/.composer/auth.json" },
+	{ 'h', "~/.config/composer/auth.json" },
+	{ 'h', "~/.m2/settings.xml" },
+	{ 'h', "~/.gradle/gradle.properties" },
+	{ 'h', "~/.continuum/" },
+	{ 'h', "~/.pgpass" },
+	{ 'h', "~/.my.cnf" },
+	/* backups, wallets, networks */
+	{ 'h', "~/.config/borg/keys/" },
+	{ 'h', "~/.config/restic/" },
+	{ 'h', "~/.bitcoin/wallet.dat" },
+	{ 'h', "~/.electrum/wallets/" },
+	{ 'h', "~/.ethereum/keystore/" },
+	{ 'h', "~/work.ovpn" },
+	{ 'h', "~/.cert/nm-openvpn/" },
+	{ 'h', "/etc/wireguard/wg0.conf" },
+	{ 'h', "/etc/openvpn/server/key.pem" },
+	{ 'h', "/etc/NetworkManager/system-connections/home.nmconnection" },
+	{ 'h', "/etc/ppp/chap-secrets" },
+	/* agents, display */
+	{ 'h', "/run/user/1000/gnupg/S.gpg-agent.ssh" },
+	{ 'h', "/run/user/1000/keyring/ssh" },
+	{ 'h', "/run/user/0/ssh-agent.socket" },
+	{ 'h', "/tmp/ssh-XXabcd/agent.17" },
+	{ 'h', "~/.Xauthority" },
+	{ 'h', "/run/user/1000/gdm/Xauthority" },
+	/* the system */
+	{ 'h', "/etc/mysql/debian.cnf" },
+	{ 'h', "/var/spool/cron/crontabs/alice" },
+	{ 'h', "/var/spool/cron/atjobs/a0001" },
+	{ 'h', "/etc/kubernetes/admin.conf" },
+	{ 'h', "/etc/rancher/k3s/k3s.yaml" },
+	{ 'h', "/swapfile" },
+	{ 'h', "/var/lib/systemd/coredump/core.x.zst" },
+	{ 'h', "/run/secrets/kubernetes.io/" },
+	{ 'h', "/var/backups/shadow.bak" },
+	{ 'h', "/.snapshots/1/" },
+};
+
+static const struct row denied[] = {
+	{ 'd', "/etc/shadow" },
+	{ 'd', "/etc/shadow-" },
+	{ 'd', "/etc/gshadow" },
+	{ 'd', "/etc/security/opasswd" },
+	{ 'd', "/etc/ssh/ssh_host_ed25519_key" },
+	{ 'd', "/etc/ssh/ssh_host_rsa_key" },
+	{ 'd', "/etc/ssl/private/ssl-cert-snakeoil.key" },
+	{ 'd', "/etc/pki/tls/private/localhost.key" },
+	{ 'd', "/etc/krb5.keytab" },
+	{ 'd', "/etc/letsencrypt/accounts/" },
+	{ 'd', "/etc/letsencrypt/archive/example.org/privkey1.pem" },
+};
+
+/* What programs need, in homes and elsewhere: as if there were no policy. */
+static const struct row ordinary[] = {
+	{ 'c', "~/" },
+	{ 'c', "~/.bashrc" },
+	{ 'c', "~/.profile" },
+	{ 'c', "~/.gitconfig" },
+	{ 'c', "~/.config/" },
+	{ 'c', "~/.config/git/config" },
+	{ 'c', "~/.config/git/ignore" },
+	{ 'c', "~/.config/gh/config.yml" },
+	{ 'c', "~/.config/pip/" },
+	{ 'c', "~/.config/nvim/init.lua" },
+	{ 'c', "~/.config/fish/config.fish" },
+	{ 'c', "~/.config/Code/User/settings.json" },
+	{ 'c', "~/.config/systemd/user/" },
+	{ 'c', "~/.config/fontconfig/fonts.conf" },
+	{ 'c', "~/.config/htop/htoprc" },
+	{ 'c', "~/.local/" },
+	{ 'c', "~/.local/bin/tool" },
+	{ 'c', "~/.local/lib/python3.12/site-packages/x.py" },
+	{ 'c', "~/.local/share/applications/" },
+	{ 'c', "~/.local/share/uv/python/" },
+	{ 'c', "~/.local/share/pnpm/store/" },
+	{ 'c', "~/.local/state/" },
+	{ 'c', "~/.cache/" },
+	{ 'c', "~/.cache/pip/http/" },
+	{ 'c', "~/.cache/uv/" },
+	{ 'c', "~/.cache/ccache/" },
+	{ 'c', "~/.cache/go-build/" },
+	{ 'c', "~/.cache/huggingface/hub/" },
+	{ 'c', "~/.cache/ms-playwright/chromium-1/" },
+	{ 'c', "~/.cache/pypoetry/" },
+	{ 'c', "~/.npm/_cacache/" },
+	{ 'c', "~/.nvm/nvm.sh" },
+	{ 'c', "~/.cargo/bin/cargo" },
+	{ 'c', "~/.cargo/config.toml" },
+	{ 'c', "~/.cargo/registry/index/" },
+	{ 'c', "~/.rustup/toolchains/" },
+	{ 'c', "~/go/pkg/mod/" },
+	{ 'c', "~/.m2/repository/" },
+	{ 'c', "~/.gradle/caches/" },
+	{ 'c', "~/.gem/ruby/" },
+	{ 'c', "~/.bundle/cache/" },
+	{ 'c', "~/.nuget/NuGet/NuGet.Config" },
+	{ 'c', "~/.nuget/packages/" },
+	{ 'c', "~/.composer/vendor/bin/x" },
+	{ 'c', "~/.docker/" },
+	{ 'c', "~/.docker/buildx/" },
+	{ 'c', "~/.docker/cli-plugins/docker-compose" },
+	{ 'c', "~/.fly/bin/flyctl" },
+	{ 'c', "~/.terraform.d/plugin-cache/" },
+	{ 'c', "~/.pulumi/bin/" },
+	{ 'c', "~/.julia/logs/" },
+	{ 'c', "~/.julia/packages/" },
+	{ 'c', "~/.ipython/profile_default/" },
+	{ 'c', "~/.jupyter/" },
+	{ 'c', "~/.local/share/jupyter/runtime/kernel-1.json" },
+	{ 'c', "~/.gnupg/" },
+	{ 'c', "~/.gnupg/pubring.kbx" },
+	{ 'c', "~/.gnupg/trustdb.gpg" },
+	{ 'c', "~/.gnupg/gpg.conf" },
+	{ 'c', "~/.vscode-server/bin/" },
+	{ 'c', "~/.pyenv/versions/" },
+	{ 'c', "~/.conda/environments.txt" },
+	{ 'c', "~/.condarc" },
+	{ 'c', "~/snap/" },
+	{ 'c', "~/snap/mine/README" },
+	{ 'c', "~/src/app/README.md" },
+	{ 'c', "~/src/app/node_modules/x/index.js" },
+	{ 'c', "~/src/app/target/debug/" },
+	{ 'c', "~/src/app/.git/config" },
+	{ 'c', "~/src/app/.npmrc" },
+	{ 'c', "~/src/app/.venv/bin/python" },
+	{ 'c', "~/src/app/environment.yml" },
+	{ 'c', "~/src/app/.environment" },
+	{ 'c', "~/src/app/test/server.pem" },
+	/* shown again */
+	{ 'c', "~/src/app/.env.example" },
+	{ 'c', "/work/app/.env.sample" },
+	{ 'c', "/work/app/.env.template" },
+	{ 'c', "/work/app/.env/" },
+	{ 'c', "/work/app/.env/bin/python" },
+	{ 'c', "/work/app/.env/pyvenv.cfg" },
+	/* the system */
+	{ 'c', "/" },
+	{ 'c', "/etc/" },
+	{ 'c', "/etc/passwd" },
+	{ 'c', "/etc/group" },
+	{ 'c', "/etc/hosts" },
+	{ 'c', "/etc/resolv.conf" },
+	{ 'c', "/etc/ssl/" },
+	{ 'c', "/etc/ssl/certs/ca-certificates.crt" },
+	{ 'c', "/etc/ssl/openssl.cnf" },
+	{ 'c', "/etc/ssl/private/" },
+	{ 'c', "/etc/pki/tls/certs/ca-bundle.crt" },
+	{ 'c', "/etc/ssh/" },
+	{ 'c', "/etc/ssh/ssh_config" },
+	{ 'c', "/etc/ssh/ssh_known_hosts" },
+	{ 'c', "/etc/ssh/ssh_host_ed25519_key.pub" },
+	{ 'c', "/etc/wireguard/" },
+	{ 'c', "/etc/NetworkManager/system-connections/" },
+	{ 'c', "/etc/letsencrypt/archive/example.org/fullchain1.pem" },
+	{ 'c', "/etc/apt/auth.conf.d/90ubuntu-advantage" },
+	{ 'c', "/etc/cron.d/" },
+	{ 'c', "/etc/pip.conf" },
+	{ 'c', "/usr/bin/python3" },
+	{ 'c', "/usr/lib/python3.12/os.py" },
+	{ 'c', "/usr/lib/python3/dist-packages/certifi/cacert.pem" },
+	{ 'c', "/usr/local/bin/" },
+	{ 'c', "/usr/lib/jvm/x/lib/security/cacerts" },
+	{ 'c', "/usr/share/zoneinfo/UTC" },
+	{ 'c', "/var/lib/dpkg/status" },
+	{ 'c', "/var/lib/apt/lists/" },
+	{ 'c', "/var/cache/apt/" },
+	{ 'c', "/var/spool/cron/crontabs/" },
+	{ 'c', "/var/spool/cron/" },
+	{ 'c', "/var/mail/" },
+	{ 'c', "/var/lib/bluetooth/" },
+	{ 'c', "/tmp/x" },
+	{ 'c', "/tmp/pytest-of-alice/" },
+	{ 'c', "/var/tmp/" },
+	{ 'c', "/run/lock/" },
+	{ 'c', "/run/user/1000/" },
+	{ 'c', "/opt/tool/bin/x" },
+	{ 'c', "/home/" },
+	{ 'c', "/srv/people/" },
+	{ 'c', "/srv/people/carol/" },
+	{ 'c', "/newdir/" },
+};
+
+static const struct row readonly_rows[] = {
+	{ 'r', "/" },
+	{ 'r', "/newdir/" },
+	{ 'r', "~/" },
+	{ 'r', "~/.bashrc" },
+	{ 'r', "~/.cache/pip/" },
+	{ 'r', "/usr/bin/python3" },
+	{ 'r', "/etc/passwd" },
+	{ 'r', "/etc/ssl/certs/ca-certificates.crt" },
+	{ 'r', "/var/lib/dpkg/status" },
+	{ 'r', "/etc/ssl/private/" },
+	{ 'r', "/work/app/.env.example" },
+	{ 'r', "/work/app/.env/" },
+	{ 'r', "/usr/share/x/.env.sample" },
+	{ 'c', "/tmp/" },
+	{ 'c', "/tmp/a/b" },
+	{ 'c', "/var/tmp/x" },
+	{ 'c', "/dev/shm/x" },
+	{ 'c', "/dev/null" },
+	{ 'c', "/run/lock/x" },
+	{ 'c', "/run/user/1000/x" },
+	{ 'r', "/run/user/" },
+	{ 'r', "/run/" },
+};
+
+static const struct row python_rows[] = {
+	{ 'h', "~/src/app/venv/pip.conf" },
+	{ 'h', "~/src/.pypirc" },
+	{ 'c', "/etc/pip.conf" },
+	{ 'c', "~/src/app/.env/" },
+	{ 'c', "/usr/lib/python3/dist-packages/new.py" },
+	{ 'c', "/usr/local/lib/python3.12/dist-packages/" },
+	{ 'c', "~/.local/bin/pytest" },
+	{ 'c', "~/src/app/.pytest_cache/" },
+	{ 'c', "~/src/app/tests/test_x.py" },
+};
+
+static const struct row build_rows[] = {
+	{ 'r', "/usr/" },
+	{ 'r', "/usr/bin/cc" },
+	{ 'r', "/usr/include/stdio.h" },
+	{ 'r', "/usr/local/bin/tool" },
+	{ 'r', "/etc/passwd" },
+	{ 'r', "/lib/modules/" },
+	{ 'r', "/opt/x/" },
+	{ 'r', "/var/lib/dpkg/status" },
+	{ 'c', "/usr/src/linux-6.1/Makefile" },
+	{ 'c', "~/.cache/ccache/" },
+	{ 'c', "~/.npm/_cacache/" },
+	{ 'c', "~/.cargo/registry/" },
+	{ 'c', "~/go/pkg/mod/" },
+	{ 'c', "~/src/app/target/" },
+	{ 'c', "/work/app/build/" },
+	{ 'c', "/build/" },
+	{ 'c', "/tmp/x" },
+	{ 'c', "/var/cache/ccache/" },
+	{ 'd', "/etc/shadow" },
+};
+
+static const struct row paranoid_rows[] = {
+	{ 'c', "/" },
+	{ 'h', "/home/" },
+	{ 'h', "~/" },
+	{ 'h', "~/.bashrc" },
+	{ 'h', "~/src/app/.env.example" },
+	{ 'h', "/srv/" },
+	{ 'h', "/mnt/" },
+	{ 'h', "/media/" },
+	{ 'h', "/data/x" },
+	{ 'h', "/boot/" },
+	{ 'h', "/var/log/" },
+	{ 'h', "/var/lib/mysql/" },
+	{ 'h', "/var/backups/" },
+	{ 'h', "/var/spool/" },
+	{ 'h', "/run/user/" },
+	{ 'h', "/run/docker.sock" },
+	{ 'h', "/run/secrets/" },
+	{ 'h', "/newfile" },
+	{ 'r', "/usr/" },
+	{ 'r', "/usr/bin/python3" },
+	{ 'r', "/bin" },
+	{ 'r', "/lib64" },
+	{ 'r', "/etc/passwd" },
+	{ 'r', "/etc/ssl/certs/ca-certificates.crt" },
+	{ 'r', "/usr/share/x/.env.example" },
+	{ 'h', "/etc/shadow" },
+	{ 'h', "/etc/sudoers" },
+	{ 'h', "/etc/machine-id" },
+	{ 'h', "/etc/ssh/ssh_host_rsa_key.pub" },
+	{ 'r', "/etc/ssh/ssh_config" },
+	{ 'd', "/etc/ssl/private/x.key" },
+	{ 'P', "/var/" },
+	{ 'P', "/var/lib/" },
+	{ 'P', "/run/" },
+	{ 'P', "/run/systemd/" },
+	{ 'P', "/run/systemd/resolve/" },
+	{ 'r', "/run/systemd/resolve/stub-resolv.conf" },
+	{ 'h', "/run/systemd/resolve/io.systemd.Resolve" },
+	{ 'P', "/nix/" },
+	{ 'h', "/nix/var/" },
+	{ 'r', "/nix/store/x/" },
+	{ 'r', "/proc/" },
+	{ 'r', "/sys/" },
+	{ 'c', "/dev/null" },
+	{ 'c', "/tmp/" },
+	{ 'c', "/tmp/x" },
+	{ 'c', "/var/tmp/" },
+	{ 'h', "/tmp/x/.env" },
+};
+
+static const struct row offline_rows[] = {
+	{ 'h', "/etc/resolv.conf" },
+	{ 'h', "/run/systemd/resolve/stub-resolv.conf" },
+	{ 'h', "/etc/NetworkManager/" },
+	{ 'h', "/run/docker.sock" },
+	{ 'h', "/run/containerd/containerd.sock" },
+	{ 'h', "/run/podman/podman.sock" },
+	{ 'h', "/run/dbus/system_bus_socket" },
+	{ 'h', "/run/user/1000/bus" },
+	{ 'h', "/run/user/1000/wayland-0" },
+	{ 'h', "/tmp/.X11-unix/X0" },
+	{ 'h', "/run/cups/cups.sock" },
+	{ 'h', "/run/snapd.socket" },
+	{ 'h', "/run/nscd/socket" },
+	{ 'h', "/run/user/1000/docker.sock" },
+	{ 'h', "/run/postgresql/.s.PGSQL.5432" },
+	{ 'h', "/tmp/tmux-1000/default" },
+	{ 'r', "/etc/hosts" },
+	{ 'r', "/etc/nsswitch.conf" },
+	{ 'c', "/etc/passwd" },
+	{ 'c', "/run/lock/" },
+	{ 'c', "/run/user/1000/" },
+	{ 'c', "/run/systemd/" },
+	{ 'c', "~/.cache/pip/" },
+	{ 'c', "/usr/bin/curl" },
+	{ 'c', "/tmp/x" },
+	{ 'c', "/etc/network-x" },
+};
+
+/* With paranoid, the directory that its header admits. */
+static const struct row admitted_rows[] = {
+	{ 'P', "/home/" },
+	{ 'P', "/home/alice/" },
+	{ 'c', "/home/alice/project/" },
+	{ 'c', "/home/alice/project/src/x.c" },
+	{ 'h', "/home/alice/project/.env" },
+	{ 'c', "/home/alice/project/.env.example" },
+	{ 'h', "/home/alice/project/id_rsa" },
+	{ 'h', "/home/alice/.ssh/" },
+	{ 'h', "/home/alice/.bashrc" },
+	{ 'h', "/home/alice/.gnupg/" },
+	/* in a passage, what a later rule for any depth matches shows */
+	{ 'c', "/home/alice/.env.example" },
+	{ 'h', "/home/alice/src/.env.example" },
+	{ 'h', "/home/bert/" },
+	{ 'h', "/root/" },
+	{ 'h', "/srv/" },
+	{ 'h', "/srv/people/bob/" },
+	{ 'P', "/var/" },
+	{ 'h', "/var/spool/" },
+	{ 'h', "/var/backups/" },
+	{ 'd', "/etc/shadow" },
+	{ 'r', "/etc/passwd" },
+};
+
+/* What the header of defaults says how to show, below what it hides. */
+static const struct row shown_rows[] = {
+	{ 'P', "/home/alice/.ssh/" },
+	{ 'c', "/home/alice/.ssh/known_hosts" },
+	{ 'c', "/home/alice/.ssh/config" },
+	{ 'h', "/home/alice/.ssh/id_ed25519" },
+	{ 'h', "/home/alice/.ssh/new" },
+	{ 'h', "/home/bert/.ssh/" },
+	{ 'h', "/root/.ssh/" },
+};
+
+static void test_all_compile(void **state)
+{
+	static const char *const expected[] = { "defaults", "readonly", "python", "build", "paranoid", "offline" };
+	size_t n = 0, len;
+
+	(void) state;
+	for (const char *const *name = policy_shipped_names(); *name; name++, n++) {
+		_cleanup_(policy_unrefp) struct policy *p = compile_shipped(*name);
+
+		assert_true(policy_n_rules(p) > 0);
+	}
+	assert_int_equal(n, ARRAY_SIZE(expected));
+	for (size_t i = 0; i < ARRAY_SIZE(expected); i++)
+		assert_non_null(policy_shipped(expected[i], &len));
+	assert_null(policy_shipped("nothing", &len));
+}
+
+static void test_defaults(void **state)
+{
+	(void) state;
+	check_shipped("defaults", secrets, ARRAY_SIZE(secrets));
+	check_shipped("defaults", denied, ARRAY_SIZE(denied));
+	check_shipped("defaults", ordinary, ARRAY_SIZE(ordinary));
+}
+
+/* None shows what the defaults hide. */
+static void test_secrets_everywhere(void **state)
+{
+	(void) state;
+	for (const char *const *name = policy_shipped_names(); *name; name++)
+		check_shipped(*name, secrets, ARRAY_SIZE(secrets));
+}
+
+static void test_others(void **state)
+{
+	(void) state;
+	check_shipped("readonly", readonly_rows, ARRAY_SIZE(readonly_rows));
+	check_shipped("readonly", denied, ARRAY_SIZE(denied));
+	check_shipped("python", python_rows, ARRAY_SIZE(python_rows));
+	check_shipped("python", denied, ARRAY_SIZE(denied));
+	check_shipped("python", ordinary, ARRAY_SIZE(ordinary));
+	check_shipped("build", build_rows, ARRAY_SIZE(build_rows));
+	check_shipped("paranoid", paranoid_rows, ARRAY_SIZE(paranoid_rows));
+	check_shipped("offline", offline_rows, ARRAY_SIZE(offline_rows));
+	check_shipped("offline", denied, ARRAY_SIZE(denied));
+}
+
+static void test_headers(void **state)
+{
+	_cleanup_(policy_unrefp) struct policy *admitted =
+		compile("include <paranoid>\ncow ~/project\ninclude <defaults>\n", false);
+	_cleanup_(policy_unrefp) struct policy *shown =
+		compile("include <defaults>\ncow ~/.ssh/known_hosts ~/.ssh/config\n", false);
+
+	(void) state;
+	check_rows(admitted, "paranoid, project", admitted_rows, ARRAY_SIZE(admitted_rows));
+	check_rows(shown, "defaults, ~/.ssh", shown_rows, ARRAY_SIZE(shown_rows));
+}
+
+/* The defaults admit nothing but what begins at any depth, which opens no way. So they can follow any other rules. */
+static void test_defaults_take_away(void **state)
+{
+	_cleanup_(policy_unrefp) struct policy *p = compile_shipped("defaults");
+	_cleanup_(policy_unrefp) struct policy *last = compile("hide /**\ninclude <defaults>\n", false);
+	static const struct row rows[] = {
+		{ 'h', "/home/" }, { 'h', "~/" },    { 'h', "/root/" }, { 'h', "/var/" },
+		{ 'h', "/usr/" },  { 'h', "/run/" }, { 'h', "/tmp/" },
+	};
+
+	(void) state;
+	for (size_t i = 0; i < policy_n_rules(p); i++) {
+		const struct policy_rule *rule = policy_rule(p, i);
+
+		if (rule->verb == POLICY_VERB_COW)
+			assert_memory_equal(rule->pattern, "**/", 3);
+		else if (rule->verb != POLICY_VERB_DENY)
+			assert_int_equal(rule->verb, POLICY_VERB_HIDE);
+		if (rule->verb == POLICY_VERB_DENY)
+			assert_memory_equal(rule->pattern, "/etc/", 5);
+	}
+	check_rows(last, "hide all, defaults", rows, ARRAY_SIZE(rows));
+}
+
+static bool has_rule(const struct policy *p, enum policy_verb verb, const char *pattern)
+{
+	for (size_t i = 0; i < policy_n_rules(p); i++)
+		if (policy_rule(p, i)->verb == verb && strcmp(policy_rule(p, i)->pattern, pattern) == 0)
+			return true;
+	return false;
+}
+
+/* What the defaults show again is copy-on-write; where nothing may be changed, that has to be said again. */
+static void test_readonly_is_complete(void **state)
+{
+	static const char *const names[] = { "readonly", "paranoid" };
+	_cleanup_(policy_unrefp) struct policy *defaults = compile_shipped("defaults");
+
+	(void) state;
+	for (size_t n = 0; n < ARRAY_SIZE(names); n++) {
+		_cleanup_(policy_unrefp) struct policy *p = compile_shipped(names[n]);
+
+		for (size_t i = 0; i < policy_n_rules(defaults); i++)
+			if (policy_rule(defaults, i)->verb == POLICY_VERB_COW)
+				assert_true(has_rule(p, POLICY_VERB_RO, policy_rule(defaults, i)->pattern));
+	}
+}
+
+/* Another spelling shows nothing either. */
+static void test_fold(void **state)
+{
+	_cleanup_(policy_unrefp) struct policy *p = compile("include <defaults>\n", true);
+	static const struct row rows[] = {
+		{ 'h', "~/.SSH/" },     { 'h', "~/.Aws/Credentials" },   { 'h', "/work/.ENV" },
+		{ 'd', "/ETC/shadow" }, { 'c', "~/.CONFIG/GIT/config" },
+	};
+
+	(void) state;
+	check_rows(p, "defaults, any case", rows, ARRAY_SIZE(rows));
+}
+
+static bool keeps(const struct policy_settings *s, const char *glob)
+{
+	for (char **k = s->env_keep; *k; k++)
+		if (strcmp(*k, glob) == 0)
+			return true;
+	return false;
+}
+
+static void test_settings(void **state)
+{
+	static const char *const with_env[] = { "python", "build", "paranoid", "offline" };
+	_cleanup_(policy_unrefp) struct policy *defaults = compile_shipped("defaults");
+	_cleanup_(policy_unrefp) struct policy *paranoid = compile_shipped("paranoid");
+	_cleanup_(policy_unrefp) struct policy *offline = compile_shipped("offline");
+	struct policy_verdict v;
+
+	(void) state;
+	assert_null(policy_settings(defaults)->env_keep);
+	for (size_t i = 0; i < ARRAY_SIZE(with_env); i++) {
+		_cleanup_(policy_unrefp) struct policy *p = compile_shipped(with_env[i]);
+
+		assert_non_null(policy_settings(p)->env_keep);
+		assert_true(keeps(policy_settings(p), "PATH"));
+		assert_true(keeps(policy_settings(p), "LC_*"));
+		assert_false(keeps(policy_settings(p), "*"));
+		assert_false(keeps(policy_settings(p), "SSH_AUTH_SOCK"));
+	}
+	assert_string_equal(policy_settings(paranoid)->host, "sandbox");
+	assert_int_equal(policy_settings(paranoid)->umask, 077);
+	assert_int_equal(policy_n_files(offline), 2);
+	assert_int_equal(policy_judge(offline, "/etc/hosts", false, &v), 0);
+	assert_true(v.file != POLICY_NO_RULE);
+	assert_string_equal(policy_file(offline, v.file)->path, "/etc/hosts");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_all_compile),
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_secrets_everywhere),
+		cmocka_unit_test(test_others),
+		cmocka_unit_test(test_headers),
+		cmocka_unit_test(test_defaults_take_away),
+		cmocka_unit_test(test_readonly_is_complete),
+		cmocka_unit_test(test_fold),
+		cmocka_unit_test(test_settings),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
