@@ -9,44 +9,9 @@
 #include <time.h>
 
 #include "fuse/problem.h"
-#include "io/io.h"
 #include "store/log.h"
 #include "store/logread.h"
 #include "store/store.h"
-
-static int problem_no_sandbox(struct problem *p, int error, const char *name)
-{
-	(void) problem_set(p, error, name, "there is no sandbox of that name");
-	return problem_hint(p, error, "osfuse list");
-}
-
-static int problem_open(struct problem *p, int error, const char *name, const struct sandbox_fault *f)
-{
-	switch (error) {
-	case -EINVAL: /* no name for any */
-	case -ENOENT:
-		return problem_no_sandbox(p, error, name);
-	case -EBADMSG:
-		return problem_set(p, error, name, "sandbox.json: %s", f->text);
-	}
-	return problem_errno(p, error, name);
-}
-
-static int open_store(struct logbook *b, struct problem *p)
-{
-	_cleanup_free_ char *path = NULL;
-	int r;
-
-	r = io_engine_sync_new(&b->io);
-	if (r == 0)
-		r = store_default_path(&path);
-	if (r < 0)
-		return problem_errno(p, r, "store");
-	r = store_open(b->io, path, false, &b->store);
-	if (r == -ENOENT)
-		return problem_no_sandbox(p, r, b->name);
-	return r < 0 ? problem_errno(p, r, path) : 0;
-}
 
 /* Twice the time within which the daemon promises to write: once to notice, once to do it. */
 static void let_it_write(void)
@@ -60,7 +25,7 @@ static int problem_log(struct logbook *b, int error, struct problem *p)
 {
 	_cleanup_free_ char *path = NULL;
 
-	if (sandbox_path(b->sandbox, LOG_NAME, &path) < 0)
+	if (sandbox_path(b->box.sandbox, LOG_NAME, &path) < 0)
 		return problem_errno(p, -ENOMEM, b->name);
 	if (error == -EBADMSG || error == -ELOOP)
 		return problem_set(p, error, path, "is no regular file");
@@ -69,20 +34,16 @@ static int problem_log(struct logbook *b, int error, struct problem *p)
 
 int logbook_open(struct logbook *b, const char *name, struct problem *p)
 {
-	struct sandbox_fault fault = { 0 };
 	int r;
 
 	b->name = name;
-	r = open_store(b, p);
+	r = box_open(&b->box, name, p);
 	if (r < 0)
 		return r;
-	r = sandbox_open(b->store, name, &b->sandbox, &fault);
-	if (r < 0)
-		return problem_open(p, r, name, &fault);
-	r = log_reader_new(sandbox_fd(b->sandbox), &b->reader);
+	r = log_reader_new(sandbox_fd(b->box.sandbox), &b->reader);
 	if (r < 0)
 		return problem_log(b, r, p);
-	if (sandbox_in_use(b->sandbox) == 1)
+	if (sandbox_in_use(b->box.sandbox) == 1)
 		let_it_write();
 	return 0;
 }
@@ -90,9 +51,7 @@ int logbook_open(struct logbook *b, const char *name, struct problem *p)
 void logbook_done(struct logbook *b)
 {
 	b->reader = log_reader_free(b->reader);
-	b->sandbox = sandbox_free(b->sandbox);
-	b->store = store_free(b->store);
-	b->io = io_engine_free(b->io);
+	box_done(&b->box);
 }
 
 int logbook_next(struct logbook *b, const struct log_record **ret, struct problem *p)

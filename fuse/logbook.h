@@ -4,18 +4,15 @@
 
 #include <stdbool.h>
 
-struct io_engine;
+#include "fuse/boxes.h"
+
 struct log_reader;
 struct log_record;
 struct problem;
-struct sandbox;
-struct store;
 
 struct logbook {
 	const char *name; /* borrowed */
-	struct io_engine *io;
-	struct store *store;
-	struct sandbox *sandbox;
+	struct box box;
 	struct log_reader *reader;
 };
 

@@ -65,6 +65,25 @@ static const char *op_name(enum gate_op op)
 	return names[op];
 }
 
+const char *overlay_op_name(size_t i)
+{
+	static const enum gate_op ops[] = {
+		GATE_LOOK, GATE_LIST, GATE_READ, GATE_WRITE, GATE_EXEC, GATE_CREATE, GATE_REMOVE, GATE_RENAME, GATE_LINK, GATE_ATTR, GATE_XATTR_GET,
+	};
+
+	return i < ARRAY_SIZE(ops) ? op_name(ops[i]) : NULL;
+}
+
+int overlay_op_result(const struct policy_verdict *v, const char *op)
+{
+	const struct ruling ruling = ruling_of(v);
+
+	for (enum gate_op i = GATE_LOOK; i <= GATE_XATTR_SET; i++)
+		if (strcmp(op_name(i), op) == 0)
+			return gate_decide(i, &ruling);
+	return 1;
+}
+
 /* Prepends to a path that is built from its end; what does not fit is left out at its beginning. */
 static void prepend(char **at, char *start, const char *component)
 {

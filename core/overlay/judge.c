@@ -147,7 +147,7 @@ void judge_done(struct overlay *ov)
 
 /* rulings */
 
-static struct ruling ruling_of(const struct policy_verdict *v)
+struct ruling ruling_of(const struct policy_verdict *v)
 {
 	/* What is made up has no place in the lower to write to. */
 	bool made = v->file != POLICY_NO_RULE;

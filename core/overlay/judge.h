@@ -50,6 +50,9 @@ int judge_dir(struct overlay *ov, struct node *dir, struct policy_state **ret);
 /* Brings a node up to date. */
 int judge_refresh(struct overlay *ov, struct node *n);
 
+/* What of a verdict is kept. */
+struct ruling ruling_of(const struct policy_verdict *v);
+
 /* Is it there at all, as far as programs can tell? */
 static inline bool ruling_shows(const struct ruling *r)
 {

@@ -149,6 +149,13 @@ struct overlay_stale {
 };
 typedef void (*overlay_stale_fn)(void *arg, const struct overlay_stale *stale);
 int overlay_set_policy(struct overlay *ov, struct policy *policy, overlay_stale_fn fn, void *arg);
+/*
+ * For explanations: what an op, by its name in reports, is answered under a verdict. 0, or the negative errno; 1: there is no such op.
+ * overlay_op_name() goes through the names; NULL: that was the last.
+ */
+int overlay_op_result(const struct policy_verdict *v, const char *op);
+const char *overlay_op_name(size_t i);
+
 unsigned int overlay_enter(struct overlay *ov);
 void overlay_leave(struct overlay *ov, unsigned int token);
 

@@ -13,7 +13,7 @@ struct command {
 	int (*run)(int argc, char **argv, struct problem *p);
 };
 
-extern const struct command cmd_mount, cmd_umount, cmd_list, cmd_log;
+extern const struct command cmd_mount, cmd_umount, cmd_list, cmd_log, cmd_policy;
 
 /* Called as mount(8) calls its helpers. */
 int cmd_mount_helper(int argc, char **argv, struct problem *p);

@@ -10,7 +10,7 @@
 #include "fuse/cli/options.h"
 #include "fuse/problem.h"
 
-static const struct command *const commands[] = { &cmd_mount, &cmd_umount, &cmd_list, &cmd_log };
+static const struct command *const commands[] = { &cmd_mount, &cmd_umount, &cmd_list, &cmd_log, &cmd_policy };
 
 static void usage(FILE *f)
 {

@@ -1,0 +1,178 @@
+/* osfuse policy: check, explain, learn, reload. */
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "fuse/boxes.h"
+#include "fuse/cli/cmd.h"
+#include "fuse/control.h"
+#include "fuse/explain.h"
+#include "fuse/launch.h"
+#include "fuse/policies.h"
+#include "fuse/problem.h"
+#include "policy/policy.h"
+#include "store/store.h"
+
+static int check_one(const char *file, struct problem *p)
+{
+	/* A shipped one by its name in angle brackets, as include has it. */
+	const struct sandbox_rule source = { .text = (char *) (uintptr_t) file };
+	_cleanup_(policy_unrefp) struct policy *policy = NULL;
+	_cleanup_free_ char *report = NULL;
+	int r = policies_load(&source, 1, &policy, &report, p);
+
+	if (report)
+		(void) fputs(report, stderr);
+	if (r == 0)
+		(void) printf("%s: %zu rules, no errors\n", file, policy_n_rules(policy));
+	return r;
+}
+
+static int check(int argc, char **argv, struct problem *p)
+{
+	int first = 0;
+
+	if (argc < 2)
+		return problem_usage(p, "policy check", "which file?");
+	for (int i = 1; i < argc; i++) {
+		int r = check_one(argv[i], p);
+
+		if (r < 0 && first < 0 && p->text[0])
+			problem_print(p);
+		first = first < 0 ? first : r;
+	}
+	return first;
+}
+
+enum {
+	OPT_OP = 256,
+	OPT_NAME,
+	OPT_POLICY,
+	OPT_RULE, /* and enum policy_verb on top */
+};
+
+static const struct option explain_options[] = {
+	{ "op", required_argument, NULL, OPT_OP },
+	{ "name", required_argument, NULL, OPT_NAME },
+	{ "policy", required_argument, NULL, OPT_POLICY },
+	{ "hide", required_argument, NULL, OPT_RULE + POLICY_VERB_HIDE },
+	{ "deny", required_argument, NULL, OPT_RULE + POLICY_VERB_DENY },
+	{ "ro", required_argument, NULL, OPT_RULE + POLICY_VERB_RO },
+	{ "cow", required_argument, NULL, OPT_RULE + POLICY_VERB_COW },
+	{ "rw", required_argument, NULL, OPT_RULE + POLICY_VERB_RW },
+	{ "noexec", required_argument, NULL, OPT_RULE + POLICY_VERB_NOEXEC },
+	{ "log", required_argument, NULL, OPT_RULE + POLICY_VERB_LOG },
+	{ 0 }
+};
+
+static int explain_all(int argc, char **argv, struct explain_config *c, struct problem *p)
+{
+	int worst = 0;
+
+	if (optind >= argc)
+		return problem_usage(p, "policy explain", "which path?");
+	for (int i = optind; i < argc; i++) {
+		int r;
+
+		if (!argv[i][0])
+			return problem_usage(p, "PATH", "is empty");
+		c->path = argv[i];
+		r = explain(c, stdout, p);
+		if (r < 0)
+			return r;
+		worst = MAX(worst, r);
+	}
+	return worst;
+}
+
+static int explain_command(int argc, char **argv, struct problem *p)
+{
+	struct launch_config sources = { 0 };
+	struct explain_config c = { 0 };
+	int opt, r = 0;
+
+	optind = 0;
+	opterr = 0;
+	while (r == 0 && (opt = getopt_long(argc, argv, ":", explain_options, NULL)) >= 0) {
+		if (opt == OPT_OP)
+			c.op = optarg;
+		else if (opt == OPT_NAME)
+			c.name = optarg;
+		else if (opt >= OPT_POLICY)
+			r = launch_config_add_policy(&sources, opt == OPT_POLICY ? NULL : policy_verb_name((enum policy_verb) (opt - OPT_RULE)), optarg);
+		else
+			r = cmd_bad_option(opt, argv, optind - 1, p);
+	}
+	c.sources = sources.policy;
+	c.n_sources = sources.n_policy;
+	if (r == 0)
+		r = explain_all(argc, argv, &c, p);
+	launch_config_done(&sources);
+	return r;
+}
+
+static int reload(int argc, char **argv, struct problem *p)
+{
+	_cleanup_(box_done) struct box box = { .io = NULL };
+	_cleanup_free_ char *text = NULL;
+	int r;
+
+	if (argc != 2)
+		return problem_usage(p, "policy reload", argc < 2 ? "which sandbox?" : "one sandbox at a time");
+	r = box_open(&box, argv[1], p);
+	if (r < 0)
+		return r;
+	r = control_ask(sandbox_fd(box.sandbox), "reload", &text);
+	if (r == -ECONNREFUSED) {
+		(void) problem_set(p, r, argv[1], "the sandbox is not mounted");
+		return problem_hint(p, r, "the next mount reads the policy in any case");
+	}
+	if (r == -EREMOTEIO) {
+		(void) fprintf(stderr, "%s\n", text ? text : "osfuse: the daemon gave no reason");
+		return problem_set(p, r, argv[1], "the policy was not reloaded: the old one holds");
+	}
+	if (r < 0)
+		return problem_errno(p, r, argv[1]);
+	(void) printf("%s: reloaded, %s\n", argv[1], text ? text : "");
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv, struct problem *p);
+} verbs[] = {
+	{ "check", check },
+	{ "explain", explain_command },
+	{ "reload", reload },
+};
+
+static int run(int argc, char **argv, struct problem *p)
+{
+	if (argc < 2)
+		return problem_usage(p, "policy", "what about it? check, explain or reload");
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+		return cmd_help(&cmd_policy);
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+		if (strcmp(argv[1], verbs[i].name) == 0)
+			return verbs[i].run(argc - 1, argv + 1, p);
+	return problem_usage(p, argv[1], "no such thing to do with a policy");
+}
+
+const struct command cmd_policy = {
+	.name = "policy",
+	.arguments = "check FILE... | explain [OPTIONS] PATH... | reload NAME",
+	.summary = "check a policy, explain what it says of a path, reload it",
+	.help = "check FILE...     say all that is wrong in policy files\n"
+		"explain PATH...   which rules match, which one decides, what is there\n"
+		"  --op OP         one operation: look list read write exec create remove rename link\n"
+		"                  attr xattr; exit status 1 if it would be refused\n"
+		"  --name NAME     of this sandbox (default: the machine, under the default policy)\n"
+		"  --policy FILE, --hide GLOB ...  as 'osfuse mount' has them, instead\n"
+		"reload NAME       read the policy of a mounted sandbox again: from when this returns it holds\n"
+		"\n"
+		"'man 5 osfuse-policy' describes the language.\n",
+	.run = run,
+};
