@@ -364,7 +364,7 @@ int explain(const struct explain_config *c, FILE *f, struct problem *p)
 	struct policy_verdict v;
 	size_t n = c->n_sources;
 	char path[PATH_MAX];
-	bool is_dir;
+	bool is_dir, fold = false;
 	int r = normalise(c->path, path);
 
 	if (r < 0)
@@ -377,8 +377,9 @@ int explain(const struct explain_config *c, FILE *f, struct problem *p)
 			sources = sandbox_settings(box.sandbox)->policy;
 			n = sandbox_settings(box.sandbox)->n_policy;
 		}
+		fold = sandbox_settings(box.sandbox)->fold;
 	}
-	r = policies_load(sources, n, &policy, &report, p);
+	r = policies_load(sources, n, fold, &policy, &report, p);
 	if (report)
 		(void) fputs(report, stderr);
 	if (r == 0)

@@ -440,6 +440,13 @@ static int resolve_policy(struct view *v)
 	return 0;
 }
 
+static bool folds(const struct view *v)
+{
+	if (v->config->fold != CHOICE_UNSET)
+		return v->config->fold == CHOICE_ON;
+	return v->sandbox && sandbox_settings(v->sandbox)->fold;
+}
+
 /* A sandbox keeps its policy: who forgets the option does not lose the protection. */
 static int make_warden(struct view *v)
 {
@@ -451,6 +458,7 @@ static int make_warden(struct view *v)
 		.n_sources = kept ? s->n_policy : c->n_policy,
 		.none = !v->layers.has_root,
 		.whole = v->layers.has_root,
+		.fold = folds(v),
 		.debug = c->debug,
 	};
 
@@ -471,6 +479,7 @@ static int make_overlay(struct view *v)
 		.no_index = c->no_index,
 		.metacopy = wants_metacopy(v),
 		.volatile_ = c->volatile_,
+		.fold = folds(v),
 		.devices = harmless_devices(v) ? OVERLAY_DEVICES_HARMLESS : OVERLAY_DEVICES_ALL,
 		.masks = l->masks,
 		.n_masks = l->n_masks,
@@ -541,6 +550,7 @@ static int record(struct view *v)
 		return 0;
 	s = sandbox_settings(v->sandbox);
 	s->pid = getpid();
+	s->fold = folds(v);
 	r = sandbox_set_lowers(v->sandbox, v->layers.lowers, v->layers.n_lowers);
 	if (r == 0 && v->config->upper)
 		r = set_string(&s->upper, v->layers.upper);
@@ -648,8 +658,9 @@ static int serve(struct view *v)
 		.n_workers = v->config->n_threads,
 		.debug = v->config->debug,
 		.attr_timeout_ms = CACHE_TIMEOUT_MS,
-		.entry_timeout_ms = CACHE_TIMEOUT_MS,
-		.negative_timeout_ms = CACHE_TIMEOUT_MS,
+		/* What the kernel knows of one spelling of a name, a change under another would leave as it was. */
+		.entry_timeout_ms = folds(v) ? 0 : CACHE_TIMEOUT_MS,
+		.negative_timeout_ms = folds(v) ? 0 : CACHE_TIMEOUT_MS,
 		.ready = on_ready,
 		.ready_arg = v,
 	};

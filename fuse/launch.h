@@ -35,6 +35,7 @@ struct launch_config {
 	bool allow_root;
 	const char *from_kernel; /* an option that only a remount may carry; static */
 	bool userxattr, volatile_, no_redirect, no_index;
+	enum choice fold; /* names are found in any case; unset: as the sandbox has it, else not */
 	enum choice metacopy;
 };
 

@@ -2,6 +2,7 @@
  * Look-up and forgetting, and everything that makes, moves or removes a name.
  */
 
+#include "fuse/caller.h"
 #include "fuse/ops.h"
 
 int give_entry(struct request *rq, const struct entry *e)
@@ -26,6 +27,10 @@ int op_lookup(struct request *rq)
 		return r;
 	if (r == 0)
 		return e.hidden ? -ENOENT : reply_absent(rq); /* as an error the kernel does not remember it */
+	if (e.other_case && caller_changes_case((pid_t) rq->in->pid, name)) {
+		overlay_forget(rq->session->ov, e.node, 1);
+		return -ENOENT;
+	}
 	return give_entry(rq, &e);
 }
 

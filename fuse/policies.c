@@ -229,7 +229,7 @@ static int report(const struct policy_builder *b, char **ret_report, struct prob
 	return problem_set(p, -EINVAL, "policy", "%zu error%s", n, n == 1 ? "" : "s");
 }
 
-int policies_load(const struct sandbox_rule *sources, size_t n, struct policy **ret, char **ret_report, struct problem *p)
+int policies_load(const struct sandbox_rule *sources, size_t n, bool fold, struct policy **ret, char **ret_report, struct problem *p)
 {
 	_cleanup_(policy_builder_freep) struct policy_builder *b = NULL;
 	_cleanup_(homes_done) struct homes homes = { .v = NULL };
@@ -252,7 +252,7 @@ int policies_load(const struct sandbox_rule *sources, size_t n, struct policy **
 		if (r < 0)
 			return r;
 	}
-	r = policy_builder_compile(b, false, ret);
+	r = policy_builder_compile(b, fold, ret);
 	if (r == -EINVAL)
 		return report(b, ret_report, p);
 	return r < 0 ? problem_errno(p, r, "policy") : 0;

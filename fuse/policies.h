@@ -5,6 +5,7 @@
  * core/policy has to be told of the world is found out here: homes, variables, what "include" names.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct policy;
@@ -12,7 +13,7 @@ struct problem;
 struct sandbox_rule;
 
 /*
- * sources in order; none: the default policy. On failure p says why. *ret_report (may be NULL) is set then to the faults, as
+ * sources in order; none: the default policy. fold: names are compared without regard to case. On failure p says why. *ret_report (may be NULL) is set then to the faults, as
  * lines for people, or to NULL if it is not the text that is wrong; to be freed.
  */
-int policies_load(const struct sandbox_rule *sources, size_t n, struct policy **ret, char **ret_report, struct problem *p);
+int policies_load(const struct sandbox_rule *sources, size_t n, bool fold, struct policy **ret, char **ret_report, struct problem *p);

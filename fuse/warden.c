@@ -54,7 +54,7 @@ static int load(const struct warden_config *c, struct policy **ret, char **ret_r
 	*ret = NULL;
 	if (c->none && c->n_sources == 0)
 		return 0;
-	r = policies_load(c->sources, c->n_sources, &policy, ret_report, p);
+	r = policies_load(c->sources, c->n_sources, c->fold, &policy, ret_report, p);
 	if (r == 0)
 		r = check_own_files(c, policy, p);
 	if (r < 0)

@@ -24,6 +24,7 @@ struct warden_config {
 	size_t n_sources;
 	bool none;  /* no policy at all, unless there are sources */
 	bool whole; /* the view shows the machine under its own paths: the files of the policy must not be changed through it */
+	bool fold;  /* names are compared without regard to case */
 	bool debug; /* what is refused is printed, too */
 };
 

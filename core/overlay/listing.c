@@ -447,6 +447,18 @@ int listing_check_empty(struct overlay *ov, struct node *dir)
 	return r;
 }
 
+int listing_each(struct overlay *ov, struct node *dir, int (*fn)(void *arg, const char *name, size_t len), void *arg)
+{
+	struct listing list = { 0 };
+	int r = fill(ov, dir, &list);
+
+	for (size_t i = 0; i < list.n && r == 0; i++)
+		if (!list.items[i].hidden)
+			r = fn(arg, list.names + list.items[i].text, list.items[i].len);
+	listing_done(&list);
+	return r;
+}
+
 /* the door */
 
 int overlay_opendir(struct overlay *ov, const struct actor *who, struct node *n, struct overlay_dir **ret)

@@ -18,6 +18,7 @@
 #include "overlay/dircache.h"
 #include "overlay/gate.h"
 #include "overlay/mask.h"
+#include "overlay/spell.h"
 
 #define MAX_TRIES 16
 
@@ -68,7 +69,7 @@ static void begin(struct search *s, struct overlay *ov, struct found *f, const c
 	found_done(f);
 	f->exists = f->hidden = f->upper_whiteout = f->masked = f->metacopy = false;
 	f->whole = true;
-	f->index_name[0] = f->redirect[0] = '\0';
+	f->index_name[0] = f->redirect[0] = f->spelled[0] = '\0';
 	f->record = (struct meta_record) { 0 };
 }
 
@@ -573,7 +574,7 @@ static int look_once(struct overlay *ov, struct node *dir, const char *name, str
 	}, &f->stx);
 }
 
-int look(struct overlay *ov, struct node *dir, const char *name, struct found *f)
+int look_exact(struct overlay *ov, struct node *dir, const char *name, struct found *f)
 {
 	int r;
 
@@ -583,17 +584,34 @@ int look(struct overlay *ov, struct node *dir, const char *name, struct found *f
 	return r;
 }
 
-int look_node(struct overlay *ov, struct node *dir, const char *name, struct found *f, struct node **ret)
+int look(struct overlay *ov, struct node *dir, const char *name, struct found *f)
+{
+	char other[NAME_BYTES];
+	int r = look_exact(ov, dir, name, f);
+
+	if (!ov->fold || r < 0 || f->exists || f->hidden)
+		return r;
+	r = spell_other(ov, dir, name, other);
+	if (r <= 0)
+		return r;
+	r = look_exact(ov, dir, other, f);
+	(void) strcpy(f->spelled, other);
+	return r;
+}
+
+typedef int (*look_fn)(struct overlay *ov, struct node *dir, const char *name, struct found *f);
+
+static int look_node_by(look_fn look_by, struct overlay *ov, struct node *dir, const char *name, struct found *f, struct node **ret)
 {
 	int r;
 
 	for (int tries = 0; tries < MAX_TRIES; tries++) {
-		r = look(ov, dir, name, f);
+		r = look_by(ov, dir, name, f);
 		if (r < 0)
 			return r;
 		if (!f->exists)
 			return 0;
-		r = node_get(ov, f, dir, name, ret);
+		r = node_get(ov, f, dir, f->spelled[0] ? f->spelled : name, ret);
 		if (r != -EAGAIN)
 			return r < 0 ? r : 1;
 	}
@@ -603,8 +621,18 @@ int look_node(struct overlay *ov, struct node *dir, const char *name, struct fou
 	 */
 	f->ino = UINT64_C(1) << 62 | (atomic_fetch_add(&ov->temp_counter, 1) & UINT32_MAX);
 	f->stx.stx_ino = f->ino;
-	r = node_get(ov, f, dir, name, ret);
+	r = node_get(ov, f, dir, f->spelled[0] ? f->spelled : name, ret);
 	return r < 0 ? r : 1;
+}
+
+int look_node(struct overlay *ov, struct node *dir, const char *name, struct found *f, struct node **ret)
+{
+	return look_node_by(look, ov, dir, name, f, ret);
+}
+
+int look_node_exact(struct overlay *ov, struct node *dir, const char *name, struct found *f, struct node **ret)
+{
+	return look_node_by(look_exact, ov, dir, name, f, ret);
 }
 
 int look_below_layer(struct overlay *ov, struct node *dir, const char *name, uint16_t layer, bool *ret)
@@ -653,6 +681,8 @@ static void give(struct overlay *ov, struct node *n, const struct found *f, stru
 {
 	ret->stx = f->stx;
 	ret->stx.stx_ctime = attr_ctime(ov, n, &f->stx);
+	ret->hidden = false;
+	ret->other_case = f->spelled[0];
 	node_give(ov, n, ret);
 }
 
@@ -690,7 +720,7 @@ int overlay_lookup(struct overlay *ov, const struct actor *who, struct node *dir
 
 	ret->node = NULL;
 	ret->id = 0;
-	ret->hidden = false;
+	ret->hidden = ret->other_case = false;
 	if (r == 0)
 		r = check_denied(ov, who, dir, name);
 	if (r == 0)

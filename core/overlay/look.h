@@ -7,6 +7,7 @@
 struct found {
 	bool exists;
 	bool hidden;	     /* by the policy; nothing else is known */
+	char spelled[NAME_BYTES]; /* the name that it was found under, if that differs by case; "" */
 	struct judgement j;  /* what the policy says of the name; judged(&j, stx.stx_mode) of what was found */
 	bool upper_whiteout; /* the upper has a whiteout of that name */
 	bool masked;	     /* an empty directory that cannot be changed */
@@ -29,8 +30,12 @@ int look(struct overlay *ov, struct node *dir, const char *name, struct found *r
 void found_done(struct found *f);
 #define FOUND(var) _cleanup_(found_done) struct found var; var.n_places = 0; var.j.state = NULL
 
+/* The same, in a view that finds names in any case too, under this very name only. */
+int look_exact(struct overlay *ov, struct node *dir, const char *name, struct found *ret);
+
 /* look() and node_get() in one, repeated while things move. 1 found, 0 absent. The node is referenced. */
 int look_node(struct overlay *ov, struct node *dir, const char *name, struct found *f, struct node **ret);
+int look_node_exact(struct overlay *ov, struct node *dir, const char *name, struct found *f, struct node **ret);
 /* True when something of that name is below the upper: removing it needs a whiteout. */
 int look_below(struct overlay *ov, struct node *dir, const char *name, bool *ret);
 /* The same of the lowers below one of them. */

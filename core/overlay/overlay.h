@@ -89,6 +89,7 @@ struct overlay_config {
 	} *masks;
 	size_t n_masks;
 	unsigned int max_dir_fds; /* directories kept open; 0: an eighth of the descriptor limit */
+	bool fold; /* names are found in any case, and keep theirs; a policy has to be compiled so too */
 	struct policy *policy; /* referenced; NULL: none, everything can be changed */
 	overlay_report_fn report; /* NULL: nobody wants to know */
 	void *report_arg;
@@ -98,6 +99,7 @@ struct overlay_config {
 struct entry {
 	struct node *node; /* one look-up count, the caller's; NULL when absent */
 	bool hidden;	   /* absent since the policy hides it: another policy may not, so this is not to be remembered */
+	bool other_case;   /* found under a name that differs by case from the one asked for */
 	uint64_t id;
 	uint64_t generation;
 	struct statx stx;

@@ -20,6 +20,7 @@
 #include "overlay/listing.h"
 #include "overlay/look.h"
 #include "overlay/moving.h"
+#include "overlay/spell.h"
 #include "overlay/spot.h"
 #include "overlay/unlock.h"
 
@@ -228,8 +229,9 @@ static int prepare_removal(struct overlay *ov, const struct actor *who, struct n
 
 int overlay_unlink(struct overlay *ov, const struct actor *who, struct node *dir, const char *name)
 {
+	char buf[NAME_BYTES];
 	_cleanup_(removal_done) struct removal rm = {
-		.ov = ov, .dir = dir, .name = name, .upper.ov = ov, .fd = -EBADF, .f.n_places = 0,
+		.ov = ov, .dir = dir, .name = name = spell_real(ov, dir, name, buf), .upper.ov = ov, .fd = -EBADF, .f.n_places = 0,
 	};
 	LEASE(names);
 	int r = look_check_name(name);
@@ -258,8 +260,9 @@ static int check_empty(struct overlay *ov, const struct actor *who, struct node 
 
 int overlay_rmdir(struct overlay *ov, const struct actor *who, struct node *dir, const char *name)
 {
+	char buf[NAME_BYTES];
 	_cleanup_(removal_done) struct removal rm = {
-		.ov = ov, .dir = dir, .name = name, .upper.ov = ov, .fd = -EBADF, .f.n_places = 0,
+		.ov = ov, .dir = dir, .name = name = spell_real(ov, dir, name, buf), .upper.ov = ov, .fd = -EBADF, .f.n_places = 0,
 	};
 	struct node *victim = NULL;
 	FOUND(f);

@@ -32,6 +32,7 @@
 #include "overlay/moving.h"
 #include "overlay/place.h"
 #include "overlay/remove.h"
+#include "overlay/spell.h"
 #include "overlay/spot.h"
 #include "overlay/unlock.h"
 
@@ -42,6 +43,7 @@ struct end {
 	struct node *dir;
 	const char *name;
 	struct node *node; /* referenced; NULL: absent */
+	bool exact; /* the name as it is given, not one that differs by case */
 	uint32_t n_links;
 	char index_name[META_INDEX_NAME_MAX];
 	bool upper_whiteout;
@@ -84,7 +86,7 @@ static int look_end(struct overlay *ov, struct end *e)
 
 	e->node = node_unref(ov, e->node);
 	judgement_done(&e->j);
-	r = look_node(ov, e->dir, e->name, &f, &e->node);
+	r = (e->exact ? look_node_exact : look_node)(ov, e->dir, e->name, &f, &e->node);
 	if (r < 0)
 		return r;
 	e->j = f.j;
@@ -605,6 +607,8 @@ static int try_rename(struct rename *rn)
 int overlay_rename(struct overlay *ov, const struct actor *who, struct node *dir, const char *name, struct node *new_dir,
 		   const char *new_name, unsigned int flags)
 {
+	char buf[NAME_BYTES], new_buf[NAME_BYTES];
+	bool exact = false;
 	int r;
 
 	if (flags & ~(unsigned int) (RENAME_NOREPLACE | RENAME_EXCHANGE) || flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
@@ -616,11 +620,17 @@ int overlay_rename(struct overlay *ov, const struct actor *who, struct node *dir
 		r = -ENOTDIR;
 	if (r == 0 && !ov->writable)
 		r = -EROFS;
+	if (r == 0) {
+		name = spell_real(ov, dir, name, buf);
+		/* A name that changes its case only is another one; else the one that is there is taken. */
+		exact = ov->fold && dir == new_dir && spell_case_only(name, new_name);
+		new_name = exact ? new_name : spell_real(ov, new_dir, new_name, new_buf);
+	}
 	for (int tries = 0; r == 0 && tries < MAX_TRIES; tries++) {
 		_cleanup_(rename_done) struct rename rn = {
 			.ov = ov, .who = who, .flags = flags, .kept_fd = -EBADF,
 			.from = { .dir = dir, .name = name, .upper.ov = ov },
-			.to = { .dir = new_dir, .name = new_name, .upper.ov = ov },
+			.to = { .dir = new_dir, .name = new_name, .exact = exact, .upper.ov = ov },
 		};
 
 		r = try_rename(&rn);

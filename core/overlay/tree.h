@@ -226,6 +226,8 @@ struct overlay {
 	_Atomic(struct rules *) rules;
 	struct readers *readers; /* see judge.h */
 	atomic_uint phase;
+	bool fold; /* names are found in any case, see spell.h */
+	struct fold_cache *folds;
 	pthread_mutex_t reload_lock; /* one change of rules at a time: outside of all others, held over everything */
 	overlay_report_fn report;
 	void *report_arg;

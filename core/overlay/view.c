@@ -14,6 +14,7 @@
 #include "overlay/ids.h"
 #include "overlay/judge.h"
 #include "overlay/look.h"
+#include "overlay/spell.h"
 
 /* Opens a directory of our own below the work directory, making it if it is not there. */
 static int own_dir(struct io_engine *io, int work_fd, const char *name)
@@ -177,6 +178,8 @@ static int init_parts(struct overlay *ov, const struct overlay_config *config)
 	r = dircache_init(ov, config->max_dir_fds ? config->max_dir_fds : default_dir_fds());
 	if (r == 0)
 		r = nodes_init(ov);
+	if (r == 0)
+		r = spell_init(ov);
 	return r < 0 ? r : judge_init(ov, config->policy);
 }
 
@@ -199,6 +202,7 @@ int overlay_new(struct io_engine *io, const struct overlay_config *config, struc
 	ov->userxattr = config->userxattr;
 	ov->metacopy = config->metacopy && !config->userxattr && !config->no_redirect;
 	ov->devices = config->devices;
+	ov->fold = config->fold;
 	ov->report = config->report;
 	ov->report_arg = config->report_arg;
 	atomic_init(&ov->own_dev, (dev_t) -1);
@@ -226,6 +230,7 @@ struct overlay *overlay_free(struct overlay *ov)
 	dircache_done(ov);
 	nodes_done(ov);
 	judge_done(ov);
+	spell_done(ov);
 	for (size_t i = 0; i < ov->n_layers; i++)
 		layer_done(&ov->layers[i]);
 	(void) fd_close(ov->work_fd);

@@ -11,6 +11,7 @@
  *     "pid": 4711,                             0: unmounted in order
  *     "options": "--threads 4",
  *     "ephemeral": false,
+ *     "fold": false,                           names are found in any case
  *     "policy": [{"file": "/home/u/p.policy"}, {"rule": "hide", "pattern": "*.pem"}]
  *   }
  *
@@ -225,6 +226,7 @@ static int settings_from_json(const json_t *root, struct sandbox_settings *s, st
 		return fault(f, "\"pid\" is not a process id");
 	s->pid = (pid_t) json_integer_value(pid);
 	s->ephemeral = json_is_true(json_object_get(root, "ephemeral"));
+	s->fold = json_is_true(json_object_get(root, "fold"));
 
 	r = time_from_json(root, &s->created_s, f);
 	if (r == 0)
@@ -344,11 +346,11 @@ static char *settings_to_text(const char *name, const struct sandbox_settings *s
 
 	if (!gmtime_r(&created, &tm) || strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
 		return NULL;
-	root = json_pack("{s:i, s:o, s:s, s:o, s:o, s:o, s:o, s:I, s:o, s:b}", "version",
+	root = json_pack("{s:i, s:o, s:s, s:o, s:o, s:o, s:o, s:I, s:o, s:b, s:b}", "version",
 			 s->n_policy > 0 ? VERSION : VERSION_WITHOUT_POLICY, "name", json_from_bytes(name),
 			 "created", when, "lowers", lowers_to_json(s), "upper", json_from_bytes(s->upper), "work",
 			 json_from_bytes(s->work), "mount_point", json_from_bytes(s->mount_point), "pid", (json_int_t) s->pid,
-			 "options", json_from_bytes(s->options), "ephemeral", (int) s->ephemeral);
+			 "options", json_from_bytes(s->options), "ephemeral", (int) s->ephemeral, "fold", (int) s->fold);
 	if (root && s->n_policy > 0 && json_object_set_new(root, "policy", policy_to_json(s)) < 0)
 		return NULL;
 	return root ? json_dumps(root, JSON_INDENT(2)) : NULL;

@@ -40,6 +40,7 @@ struct sandbox_settings {
 	pid_t pid;	    /* who serves it; 0 once that ended in order */
 	char *options;	    /* as on the command line, for people; may be NULL */
 	bool ephemeral;	    /* goes away with its mount */
+	bool fold;	    /* names are found in any case */
 	struct sandbox_rule *policy; /* in order; none: the default policy */
 	size_t n_policy;
 };

@@ -40,6 +40,7 @@ const struct command cmd_mount = {
 		"What is shown\n"
 		"  --lower DIR[:DIR...]  the directories below, topmost first (default: /)\n"
 		"  --read-only           refuse changes\n"
+		"  --case insensitive    find names in any case; new ones keep theirs\n"
 		"\n"
 		"Where changes go\n"
 		"  --name NAME           the sandbox that keeps them (default: from the mount point)\n"

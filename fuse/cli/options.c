@@ -32,6 +32,7 @@ enum set_kind {
 	SET_SWITCH,    /* NAME=on or NAME=off: a bool, true for off where value is 1 */
 	SET_ON_OFF,    /* NAME=on or NAME=off: an enum choice */
 	SET_REDIRECT,
+	SET_CASE,
 	SET_POLICY,    /* NAME=PATH, once more */
 	SET_ANY,       /* NAME=WHATEVER, ignored */
 	SET_KERNEL,    /* NAME=WHATEVER, which /proc/mounts shows and a remount hands back */
@@ -53,6 +54,7 @@ static const struct o_option o_options[] = {
 	{ "workdir", SET_PATH, AT(work) },
 	{ "name", SET_STRING, AT(name) },
 	{ "policy", SET_POLICY },
+	{ "case", SET_CASE },
 	/* overlayfs */
 	{ "userxattr", SET_BOOL, AT(userxattr), true },
 	{ "volatile", SET_BOOL, AT(volatile_), true },
@@ -216,6 +218,17 @@ static int set_redirect(struct launch_config *c, const char *value, struct probl
 	return 0;
 }
 
+static int set_case(struct launch_config *c, const char *value, struct problem *p)
+{
+	if (strcmp(value, "insensitive") == 0)
+		c->fold = CHOICE_ON;
+	else if (strcmp(value, "sensitive") == 0)
+		c->fold = CHOICE_OFF;
+	else
+		return problem_usage(p, "case", "'%s' is neither sensitive nor insensitive", value);
+	return 0;
+}
+
 static bool takes_value(enum set_kind kind)
 {
 	return kind >= SET_STRING;
@@ -265,6 +278,8 @@ static int apply(struct launch_config *c, const struct o_option *o, char *value,
 		return set_on_off(field, o, value, p);
 	case SET_REDIRECT:
 		return set_redirect(c, value, p);
+	case SET_CASE:
+		return set_case(c, value, p);
 	case SET_POLICY:
 		unescape(value);
 		return add_policy(c, NULL, value, p);
@@ -391,6 +406,7 @@ enum {
 	OPT_READ_ONLY,
 	OPT_THREADS,
 	OPT_POLICY,
+	OPT_CASE,
 	OPT_RULE, /* and enum policy_verb on top */
 };
 
@@ -405,6 +421,7 @@ static const struct option mount_options[] = {
 	{ "debug", no_argument, NULL, 'd' },
 	{ "threads", required_argument, NULL, OPT_THREADS },
 	{ "policy", required_argument, NULL, OPT_POLICY },
+	{ "case", required_argument, NULL, OPT_CASE },
 	{ "hide", required_argument, NULL, OPT_RULE + POLICY_VERB_HIDE },
 	{ "deny", required_argument, NULL, OPT_RULE + POLICY_VERB_DENY },
 	{ "ro", required_argument, NULL, OPT_RULE + POLICY_VERB_RO },
@@ -435,6 +452,8 @@ static int mount_option(struct launch_config *c, int opt, const char *arg, struc
 		return 0;
 	case OPT_THREADS:
 		return parse_threads(arg, &c->n_threads, p);
+	case OPT_CASE:
+		return set_case(c, arg, p);
 	case OPT_POLICY:
 		return add_policy(c, NULL, arg, p);
 	case 'd':
