@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "overlay/alias.h"
 #include "overlay/attr.h"
 #include "overlay/dircache.h"
 #include "overlay/gate.h"
@@ -247,6 +248,12 @@ static int look_below_dir(struct search *s, struct node *dir, size_t i, bool ren
 	r = dirfd_get(s->ov, dir, p->layer, &d.d);
 	if (r == 0)
 		r = look_in(s, p->layer, d.d->fd, s->name, p, &le, &filter);
+	if (r == 0 && le.kind == LENTRY_PRESENT) {
+		r = alias_is_own_name(s->ov, dir, p->layer, d.d->fd, s->name, &le.stx);
+		if (r == 0)
+			le.kind = LENTRY_ABSENT;
+		r = MIN(r, 0);
+	}
 	if (r == 0)
 		r = merge(s, p->layer, &le, filter, renamed ? s->name : NULL);
 	if (r == 0 && !s->stop)

@@ -36,10 +36,18 @@ enum filter {
 	FILTER_DEVICES, /* /dev of the host: the harmless character devices */
 };
 
+/* Does a directory of a layer tell names apart that differ by case? Asked when it matters, see alias.h. */
+enum minds_case {
+	MINDS_CASE_UNKNOWN,
+	MINDS_CASE_YES,
+	MINDS_CASE_NO,
+};
+
 /* Where a directory is in one layer. */
 struct place {
 	uint16_t layer;
 	bool xwhiteouts;
+	uint8_t minds_case; /* enum minds_case */
 	enum filter filter;
 	dev_t dev;
 	uint64_t ino;
