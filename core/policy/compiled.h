@@ -48,7 +48,7 @@ struct trie_node {
 	const char *text; /* PART_LITERAL: the component, folded if names are */
 	const struct glob_set *globs; /* its children that are globs; NULL: none */
 	const struct glob *glob; /* PART_GLOB */
-	uint32_t len, hash;
+	uint32_t len;
 	uint32_t parent;
 	uint32_t any, loop; /* children */
 	uint32_t n_literals;
@@ -64,10 +64,16 @@ struct trie_node {
 	bool files_below : 1;
 };
 
+/* Literal and glob children by parent and text. The hash is here so that a name that has no child touches no node. */
+struct trie_slot {
+	uint32_t hash;
+	uint32_t node; /* 0: free */
+};
+
 struct trie {
 	struct trie_node *nodes;
 	struct trie_ending *endings;
-	uint32_t *slots; /* literal and glob children by hash of parent and text; 0: free */
+	struct trie_slot *slots;
 	size_t n_nodes, nodes_size, n_endings, endings_size, n_slots;
 };
 

@@ -52,9 +52,7 @@ struct glob_set {
 
 static uint32_t hash_gram(uint32_t key)
 {
-	key *= UINT32_C(0x9e3779b1);
-	key ^= key >> 15;
-	return key * UINT32_C(0x85ebca77);
+	return (key ^ key >> 15) * UINT32_C(0x9e3779b1); /* the highest bits are used */
 }
 
 /* The run of literal bytes in a part, from i. */
@@ -258,15 +256,12 @@ int glob_set_new(struct arena *a, const struct glob_child *v, size_t n, struct g
 	return 0;
 }
 
-/* What is filed under a gram that the name has, from start. */
+/* What is filed under a gram that the name has, from start; the bloom has let it pass. */
 static void try_gram(const struct glob_set *s, uint32_t key, int start, const char *name, size_t len,
 		     void (*fn)(void *arg, uint32_t node), void *arg)
 {
-	uint32_t h = hash_gram(key), bit = h >> (32 - s->bits - BLOOM_MORE_BITS);
-	uint32_t mask = (UINT32_C(1) << s->bits) - 1, i = h >> (32 - s->bits);
+	uint32_t mask = (UINT32_C(1) << s->bits) - 1, i = hash_gram(key) >> (32 - s->bits);
 
-	if (!(s->bloom[bit / 64] >> bit % 64 & 1))
-		return;
 	while (s->slots[i].key != key) {
 		if (s->slots[i].key == 0)
 			return;
@@ -282,19 +277,33 @@ static void try_gram(const struct glob_set *s, uint32_t key, int start, const ch
 	}
 }
 
-void glob_set_find(const struct glob_set *s, const char *name, size_t len, void (*fn)(void *arg, uint32_t node), void *arg)
+/* The grams of n bytes: nearly all of what a name costs where there are many globs. */
+static void find_length(const struct glob_set *s, unsigned int n, const char *name, size_t len,
+			void (*fn)(void *arg, uint32_t node), void *arg)
 {
+	unsigned int bloom_shift = 32 - s->bits - BLOOM_MORE_BITS, key_shift = 32 - 8 * n;
+	const uint64_t *bloom = s->bloom;
 	uint32_t window = 0;
 
+	for (size_t i = 0; i < n - 1; i++)
+		window = window >> 8 | (uint32_t) (unsigned char) name[i] << 24;
+	for (size_t i = n - 1; i < len; i++) {
+		uint32_t key, bit;
+
+		window = window >> 8 | (uint32_t) (unsigned char) name[i] << 24;
+		key = window >> key_shift;
+		bit = hash_gram(key) >> bloom_shift;
+		if (bloom[bit / 64] >> bit % 64 & 1)
+			try_gram(s, key, (int) (i - n) + 1, name, len, fn, arg);
+	}
+}
+
+void glob_set_find(const struct glob_set *s, const char *name, size_t len, void (*fn)(void *arg, uint32_t node), void *arg)
+{
 	for (uint32_t i = 0; i < s->n_always; i++)
 		if (glob_match(s->entries[i].glob, name, len))
 			fn(arg, s->entries[i].node);
-	if (s->lengths == 0)
-		return;
-	for (size_t i = 0; i < len; i++) {
-		window = window >> 8 | (uint32_t) (unsigned char) name[i] << 24;
-		for (int n = GRAM_BYTES; n > 0; n--)
-			if (s->lengths >> n & 1 && i + 1 >= (size_t) n)
-				try_gram(s, window >> (32 - 8 * n), (int) i + 1 - n, name, len, fn, arg);
-	}
+	for (unsigned int n = 1; n <= GRAM_BYTES; n++)
+		if (s->lengths >> n & 1 && len >= n)
+			find_length(s, n, name, len, fn, arg);
 }

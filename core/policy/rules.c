@@ -59,7 +59,7 @@ static int rule_new(struct source *src, enum policy_verb verb, const struct word
 int rule_add(struct source *src, enum policy_verb verb, const struct word *w)
 {
 	bool all = (verb == POLICY_VERB_LOG || verb == POLICY_VERB_NOLOG) && !w->quoted && w->n == 3 && memcmp(w->s, "all", 3) == 0;
-	int rule, r = rule_new(src, verb, w, &rule);
+	int rule = POLICY_NO_RULE, r = rule_new(src, verb, w, &rule);
 
 	if (r < 0)
 		return r;

@@ -48,14 +48,14 @@ static uint32_t hash_child(uint32_t parent, uint32_t hash)
 }
 
 /* The slot of a child, or the free one where it would be. */
-static uint32_t *find_child(const struct trie *t, uint32_t parent, enum part_kind kind, const char *s, size_t len, uint32_t hash)
+static struct trie_slot *find_child(const struct trie *t, uint32_t parent, enum part_kind kind, const char *s, size_t len, uint32_t hash)
 {
-	uint32_t mask = (uint32_t) t->n_slots - 1, i = hash_child(parent, hash) & mask;
+	uint32_t mask = (uint32_t) t->n_slots - 1, mixed = hash_child(parent, hash), i = mixed & mask;
 
-	for (; t->slots[i] != 0; i = (i + 1) & mask) {
-		const struct trie_node *n = &t->nodes[t->slots[i]];
+	for (; t->slots[i].node != 0; i = (i + 1) & mask) {
+		const struct trie_node *n = &t->nodes[t->slots[i].node];
 
-		if (n->hash == hash && n->parent == parent && n->kind == kind && n->len == len && memcmp(n->text, s, len) == 0)
+		if (t->slots[i].hash == mixed && n->parent == parent && n->kind == kind && n->len == len && memcmp(n->text, s, len) == 0)
 			break;
 	}
 	return &t->slots[i];
@@ -63,7 +63,7 @@ static uint32_t *find_child(const struct trie *t, uint32_t parent, enum part_kin
 
 uint32_t trie_literal(const struct trie *t, uint32_t parent, const char *name, size_t len, uint32_t hash)
 {
-	return *find_child(t, parent, PART_LITERAL, name, len, hash);
+	return find_child(t, parent, PART_LITERAL, name, len, hash)->node;
 }
 
 static void fill_no_rule(struct trie_node *n)
@@ -92,7 +92,7 @@ static int add_node(struct trie *t, uint32_t parent, enum part_kind kind, uint32
 static int slots_room(struct trie *t)
 {
 	size_t size = MAX(t->n_slots * 2, (size_t) 64);
-	uint32_t *old = t->slots, *v;
+	struct trie_slot *old = t->slots, *v;
 	size_t n_old = t->n_slots;
 
 	if (t->n_nodes * 2 < t->n_slots)
@@ -102,12 +102,15 @@ static int slots_room(struct trie *t)
 		return -ENOMEM;
 	t->slots = v;
 	t->n_slots = size;
-	for (size_t i = 0; i < n_old; i++)
-		if (old[i] != 0) {
-			const struct trie_node *n = &t->nodes[old[i]];
+	for (size_t i = 0; i < n_old; i++) {
+		size_t to = old[i].hash & (size - 1);
 
-			*find_child(t, n->parent, n->kind, n->text, n->len, n->hash) = old[i];
-		}
+		if (old[i].node == 0)
+			continue;
+		while (v[to].node != 0)
+			to = (to + 1) & (size - 1);
+		v[to] = old[i];
+	}
 	free(old);
 	return 0;
 }
@@ -130,8 +133,9 @@ static int fold_part(const struct part *part, bool fold, char **buf, const char 
 static int named_child(struct policy_builder *b, bool fold, struct trie *t, uint32_t parent, const struct part *part, uint32_t *ret)
 {
 	_cleanup_free_ char *buf = NULL;
-	uint32_t hash, *slot;
+	struct trie_slot *slot;
 	struct trie_node *n;
+	uint32_t hash;
 	const char *s;
 	size_t len;
 	int r = fold_part(part, fold, &buf, &s, &len);
@@ -142,7 +146,7 @@ static int named_child(struct policy_builder *b, bool fold, struct trie *t, uint
 		return r;
 	hash = trie_hash(s, len) ^ (part->kind == PART_GLOB ? GLOB_HASH : 0);
 	slot = find_child(t, parent, part->kind, s, len, hash);
-	*ret = *slot;
+	*ret = slot->node;
 	if (*ret != 0)
 		return 0;
 	r = add_node(t, parent, part->kind, ret);
@@ -151,10 +155,9 @@ static int named_child(struct policy_builder *b, bool fold, struct trie *t, uint
 	n = &t->nodes[*ret];
 	n->text = arena_copy(part->kind == PART_GLOB ? &b->drafts : &b->arena, s, len);
 	n->len = (uint32_t) len;
-	n->hash = hash;
 	if (!n->text)
 		return -ENOMEM;
-	*slot = *ret;
+	*slot = (struct trie_slot) { .hash = hash_child(parent, hash), .node = *ret };
 	t->nodes[parent].n_literals += part->kind == PART_LITERAL;
 	return 0;
 }
@@ -366,6 +369,22 @@ static int blame(struct policy_builder *b, bool fold)
 			     "too many patterns that one path could be in the middle of: more than %u with this one", POLICY_MAX_ALIVE);
 }
 
+/* What the arrays have grown too much stays otherwise for as long as the policy. */
+static void trim(struct trie *t)
+{
+	struct trie_node *nodes = reallocarray(t->nodes, t->n_nodes, sizeof(*nodes));
+	struct trie_ending *endings = reallocarray(t->endings, t->n_endings + 1, sizeof(*endings));
+
+	if (nodes) {
+		t->nodes = nodes;
+		t->nodes_size = t->n_nodes;
+	}
+	if (endings) {
+		t->endings = endings;
+		t->endings_size = t->n_endings + 1;
+	}
+}
+
 int trie_build(struct policy_builder *b, bool fold, struct trie *ret)
 {
 	_cleanup_(trie_done) struct trie t = { .nodes = NULL };
@@ -381,6 +400,7 @@ int trie_build(struct policy_builder *b, bool fold, struct trie *ret)
 	if (r < 0)
 		return r;
 	sum_up(b->rules, &t);
+	trim(&t);
 	for (size_t i = 0; i < t.n_nodes; i++)
 		if (t.nodes[i].kind == PART_GLOB)
 			t.nodes[i].text = NULL; /* goes with the drafts */
