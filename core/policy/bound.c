@@ -47,13 +47,15 @@ static void swap(struct profile *a, struct profile *b)
 	*b = c;
 }
 
-/* Level by level from the top. Takes b. */
+/* Level by level from the top. Takes b. An array is there if it has levels. */
 static void merge(struct profile *a, struct profile *b, bool sum)
 {
 	uint32_t *top;
 
 	if (b->n > a->n)
 		swap(a, b);
+	if (b->n == 0)
+		return; /* and so it has no array */
 	top = a->v + (a->n - b->n);
 	for (size_t i = 0; i < b->n; i++)
 		top[i] = sum ? top[i] + b->v[i] : MAX(top[i], b->v[i]);
