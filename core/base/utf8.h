@@ -1,7 +1,8 @@
 #pragma once
 
-/* One character of UTF-8, as RFC 3629 has it: no surrogates, nothing longer than need be, nothing above U+10FFFF. */
+/* Characters of UTF-8, as RFC 3629 has it: no surrogates, nothing longer than need be, nothing above U+10FFFF. */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,4 +25,15 @@ static inline size_t utf8_decode(const char *s, size_t n, uint32_t *ret)
 		return 0;
 	*ret = c;
 	return len;
+}
+
+/*
+ * What a terminal obeys, or what makes text look like other text: controls, marks of direction, separators, things without
+ * width. Names that programs have made are not shown to people with these in them.
+ */
+static inline bool utf8_is_trick(uint32_t c)
+{
+	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0xad || c == 0x61c || c == 0x180e || (c >= 0x200b && c <= 0x200f) ||
+	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff || (c >= 0xfff9 && c <= 0xfffb) ||
+	       (c >= 0xe0000 && c <= 0xe0fff);
 }

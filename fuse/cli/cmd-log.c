@@ -60,14 +60,6 @@ struct view {
 
 /* Text */
 
-/* What a terminal obeys, or what makes text look like other text: controls, marks of direction, separators, things without width. */
-static bool is_trick(uint32_t c)
-{
-	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0xad || c == 0x61c || c == 0x180e || (c >= 0x200b && c <= 0x200f) ||
-	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff || (c >= 0xfff9 && c <= 0xfffb) ||
-	       (c >= 0xe0000 && c <= 0xe0fff);
-}
-
 /* Prints what can be seen of it, and the rest as escapes; returns how wide that is, counting each character once. */
 static unsigned int put_escaped(const char *s)
 {
@@ -77,10 +69,10 @@ static unsigned int put_escaped(const char *s)
 
 	for (size_t i = 0, n; i < len; i += n) {
 		n = utf8_decode(s + i, len - i, &c);
-		if (n == 0 || (n == 1 && is_trick(c))) {
+		if (n == 0 || (n == 1 && utf8_is_trick(c))) {
 			width += (unsigned int) printf("\\x%02x", (unsigned char) s[i]);
 			n = 1;
-		} else if (is_trick(c)) {
+		} else if (utf8_is_trick(c)) {
 			width += (unsigned int) printf("\\u{%" PRIx32 "}", c);
 		} else if (c == '\\' || c == '"') {
 			width += (unsigned int) printf("\\%c", (int) c);
