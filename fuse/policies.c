@@ -12,7 +12,6 @@
 
 #include "base/fd.h"
 #include "fuse/problem.h"
-#include "policy/policy.h"
 #include "store/store.h"
 
 #define DEFAULT_POLICY "include <defaults>\n"
@@ -38,40 +37,35 @@ static bool is_system_home(const char *home)
 	return false;
 }
 
-struct homes {
-	char **v; /* NULL-terminated */
-	size_t n;
-};
-
-static void homes_done(struct homes *h)
+void policies_world_done(struct policies_world *w)
 {
-	for (size_t i = 0; i < h->n; i++)
-		free(h->v[i]);
-	free(h->v);
+	for (size_t i = 0; i < w->n_homes; i++)
+		free(w->homes[i]);
+	free(w->homes);
 }
 
-static bool homes_have(const struct homes *h, const char *home)
+static bool has_home(const struct policies_world *w, const char *home)
 {
-	for (size_t i = 0; i < h->n; i++)
-		if (strcmp(h->v[i], home) == 0)
+	for (size_t i = 0; i < w->n_homes; i++)
+		if (strcmp(w->homes[i], home) == 0)
 			return true;
 	return false;
 }
 
-static int homes_add(struct homes *h, const char *home)
+static int add_home(struct policies_world *w, const char *home)
 {
 	char **v;
 
-	if (homes_have(h, home))
+	if (has_home(w, home))
 		return 0;
-	v = reallocarray(h->v, h->n + 2, sizeof(*v));
+	v = reallocarray(w->homes, w->n_homes + 2, sizeof(*v));
 	if (!v)
 		return -ENOMEM;
-	h->v = v;
-	v[h->n] = strdup(home);
-	if (!v[h->n])
+	w->homes = v;
+	v[w->n_homes] = strdup(home);
+	if (!v[w->n_homes])
 		return -ENOMEM;
-	v[++h->n] = NULL;
+	v[++w->n_homes] = NULL;
 	return 0;
 }
 
@@ -81,17 +75,17 @@ static bool is_usual_home(const char *home)
 	return strncmp(home, "/home/", 6) == 0 && !strchr(home + 6, '/');
 }
 
-static int homes_find(struct homes *h)
+static int find_homes(struct policies_world *w)
 {
 	const struct passwd *pw;
-	int r = homes_add(h, "/root");
+	int r = add_home(w, "/root");
 
 	if (r == 0)
-		r = homes_add(h, "/home/*");
+		r = add_home(w, "/home/*");
 	setpwent();
 	while (r == 0 && (pw = getpwent()))
 		if (!is_system_home(pw->pw_dir) && !is_usual_home(pw->pw_dir))
-			r = homes_add(h, pw->pw_dir);
+			r = add_home(w, pw->pw_dir);
 	endpwent();
 	return r;
 }
@@ -173,6 +167,20 @@ static int host_file(void *arg, const char *path, char **ret_text, size_t *ret_l
 	return read_file(path, ret_text, ret_len);
 }
 
+int policies_world_init(struct policies_world *w)
+{
+	int r;
+
+	*w = (struct policies_world) {
+		.world = {
+			.home = own_home(), .variable = variable, .home_of = home_of, .include = include, .host_file = host_file,
+		},
+	};
+	r = find_homes(w);
+	w->world.homes = (const char *const *) w->homes;
+	return r;
+}
+
 static int verb_from_name(const char *name)
 {
 	for (int v = POLICY_VERB_HIDE; v <= POLICY_VERB_NOLOG; v++)
@@ -232,17 +240,13 @@ static int report(const struct policy_builder *b, char **ret_report, struct prob
 int policies_load(const struct sandbox_rule *sources, size_t n, bool fold, struct policy **ret, char **ret_report, struct problem *p)
 {
 	_cleanup_(policy_builder_freep) struct policy_builder *b = NULL;
-	_cleanup_(homes_done) struct homes homes = { .v = NULL };
-	struct policy_world world = {
-		.home = own_home(), .variable = variable, .home_of = home_of, .include = include, .host_file = host_file,
-	};
-	int r = homes_find(&homes);
+	_cleanup_(policies_world_done) struct policies_world world;
+	int r = policies_world_init(&world);
 
 	if (ret_report)
 		*ret_report = NULL;
-	world.homes = (const char *const *) homes.v;
 	if (r == 0)
-		r = policy_builder_new(&world, &b);
+		r = policy_builder_new(&world.world, &b);
 	if (r == 0 && wants_defaults(sources, n))
 		r = policy_builder_add(b, "command line", DEFAULT_POLICY, strlen(DEFAULT_POLICY));
 	if (r < 0)

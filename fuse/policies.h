@@ -8,9 +8,19 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct policy;
+#include "policy/policy.h"
+
 struct problem;
 struct sandbox_rule;
+
+/* What policies may refer to, as it is on this machine. */
+struct policies_world {
+	struct policy_world world;
+	char **homes; /* NULL-terminated */
+	size_t n_homes;
+};
+int policies_world_init(struct policies_world *w); /* policies_world_done() also after a failure */
+void policies_world_done(struct policies_world *w);
 
 /*
  * sources in order; none: the default policy. fold: names are compared without regard to case. On failure p says why. *ret_report (may be NULL) is set then to the faults, as

@@ -19,7 +19,7 @@ _osfuse() {
 	((COMP_CWORD > 0)) && prev=${COMP_WORDS[COMP_CWORD - 1]}
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		mount | umount | list | log)
+		mount | umount | list | log | policy)
 			command=${COMP_WORDS[i]}
 			break
 			;;
@@ -27,11 +27,28 @@ _osfuse() {
 	done
 	COMPREPLY=()
 	if [[ -z $command ]]; then
-		mapfile -t COMPREPLY < <(compgen -W 'mount umount list log --help --version' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'mount umount list log policy --help --version' -- "$cur")
 		return
 	fi
 	case $prev in
 	--name)
+		mapfile -t COMPREPLY < <(compgen -W "$(_osfuse_sandboxes)" -- "$cur")
+		return
+		;;
+	--policy)
+		compopt -o filenames 2>/dev/null
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return
+		;;
+	--case)
+		mapfile -t COMPREPLY < <(compgen -W 'sensitive insensitive' -- "$cur")
+		return
+		;;
+	--op)
+		mapfile -t COMPREPLY < <(compgen -W 'look list read write exec create remove rename link attr xattr' -- "$cur")
+		return
+		;;
+	learn | reload)
 		mapfile -t COMPREPLY < <(compgen -W "$(_osfuse_sandboxes)" -- "$cur")
 		return
 		;;
@@ -54,7 +71,14 @@ _osfuse() {
 	case $command:$cur in
 	mount:-*)
 		mapfile -t COMPREPLY < <(compgen -W '--lower --upper --work --name --ephemeral --read-only --foreground --debug
-			--threads --help -f -d -o' -- "$cur")
+			--threads --case --policy --hide --deny --ro --cow --rw --noexec --log --help -f -d -o' -- "$cur")
+		;;
+	policy:-*)
+		mapfile -t COMPREPLY < <(compgen -W '--op --name --policy --hide --deny --ro --cow --rw --noexec --log --help' -- "$cur")
+		;;
+	policy:*)
+		compopt -o filenames 2>/dev/null
+		mapfile -t COMPREPLY < <(compgen -W 'check explain learn reload' -f -- "$cur")
 		;;
 	umount:-*)
 		mapfile -t COMPREPLY < <(compgen -W '--lazy --help' -- "$cur")

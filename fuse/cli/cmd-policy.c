@@ -11,9 +11,9 @@
 #include "fuse/control.h"
 #include "fuse/explain.h"
 #include "fuse/launch.h"
+#include "fuse/learn.h"
 #include "fuse/policies.h"
 #include "fuse/problem.h"
-#include "policy/policy.h"
 #include "store/store.h"
 
 static int check_one(const char *file, struct problem *p)
@@ -140,19 +140,31 @@ static int reload(int argc, char **argv, struct problem *p)
 	return 0;
 }
 
+static int learn(int argc, char **argv, struct problem *p)
+{
+	_cleanup_(policies_world_done) struct policies_world world = { .homes = NULL };
+	int r;
+
+	if (argc != 2)
+		return problem_usage(p, "policy learn", argc < 2 ? "from which sandbox?" : "one sandbox at a time");
+	r = policies_world_init(&world);
+	return r < 0 ? problem_errno(p, r, "policy") : learn_from_log(argv[1], &world.world, stdout, p);
+}
+
 static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv, struct problem *p);
 } verbs[] = {
 	{ "check", check },
 	{ "explain", explain_command },
+	{ "learn", learn },
 	{ "reload", reload },
 };
 
 static int run(int argc, char **argv, struct problem *p)
 {
 	if (argc < 2)
-		return problem_usage(p, "policy", "what about it? check, explain or reload");
+		return problem_usage(p, "policy", "what about it? check, explain, learn or reload");
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
 		return cmd_help(&cmd_policy);
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
@@ -163,14 +175,16 @@ static int run(int argc, char **argv, struct problem *p)
 
 const struct command cmd_policy = {
 	.name = "policy",
-	.arguments = "check FILE... | explain [OPTIONS] PATH... | reload NAME",
-	.summary = "check a policy, explain what it says of a path, reload it",
+	.arguments = "check FILE... | explain [OPTIONS] PATH... | learn NAME | reload NAME",
+	.summary = "check, explain, learn or reload a policy",
 	.help = "check FILE...     say all that is wrong in policy files\n"
 		"explain PATH...   which rules match, which one decides, what is there\n"
 		"  --op OP         one operation: look list read write exec create remove rename link\n"
 		"                  attr xattr; exit status 1 if it would be refused\n"
 		"  --name NAME     of this sandbox (default: the machine, under the default policy)\n"
 		"  --policy FILE, --hide GLOB ...  as 'osfuse mount' has them, instead\n"
+		"learn NAME        write the smallest policy that allows what was done in the sandbox, which\n"
+		"                  has to have been recorded: osfuse mount --log all\n"
 		"reload NAME       read the policy of a mounted sandbox again: from when this returns it holds\n"
 		"\n"
 		"'man 5 osfuse-policy' describes the language.\n",
