@@ -105,6 +105,8 @@ int launch_config_add_policy(struct launch_config *c, const char *verb, const ch
 
 	if (!v)
 		return -ENOMEM;
+	if (verb && strcmp(verb, "log") == 0 && strcmp(text, "all") == 0)
+		text = "/"; /* the word that it is in a file; as a pattern it would be a name */
 	c->policy = v;
 	v[c->n_policy] = (struct sandbox_rule) { .verb = verb ? strdup(verb) : NULL, .text = strdup(text) };
 	c->n_policy++;
