@@ -391,7 +391,7 @@ int explain(const struct explain_config *c, FILE *f, struct problem *p)
 	if (r < 0)
 		return problem_errno(p, r, path);
 	if (c->op && overlay_op_result(&v, c->op) == 1)
-		return problem_usage(p, c->op, "no such operation; there are look list read write exec create remove rename link attr xattr");
+		return problem_usage(p, c->op, "no such operation; there are look list read write exec create remove rename link attr getxattr setxattr");
 	m.policy = policy;
 	m.verdict = &v;
 	(void) fprintf(f, "%s\n", path);

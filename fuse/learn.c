@@ -18,7 +18,7 @@ struct gathered {
 static int add(struct learner *l, const struct log_record *rec, const char *path)
 {
 	return learner_add(l, &(struct learn_event) {
-		.path = path, .op = rec->op, .refused = rec->error_name != NULL, .is_dir = -1,
+		.path = path, .op = rec->op, .refused = rec->error_name != NULL, .is_dir = rec->is_dir ? 1 : -1,
 	});
 }
 

@@ -59,7 +59,7 @@ static const char *op_name(enum gate_op op)
 		[GATE_STAT] = "look",	  [GATE_LOOK] = "look",	    [GATE_LIST] = "list",	[GATE_READ] = "read",
 		[GATE_WRITE] = "write",	  [GATE_EXEC] = "exec",	    [GATE_CREATE] = "create",	[GATE_MKDIR] = "create",
 		[GATE_REMOVE] = "remove", [GATE_RENAME] = "rename", [GATE_LINK] = "link",	[GATE_ATTR] = "attr",
-		[GATE_XATTR_GET] = "xattr", [GATE_XATTR_SET] = "xattr",
+		[GATE_XATTR_GET] = "getxattr", [GATE_XATTR_SET] = "setxattr",
 	};
 
 	return names[op];
@@ -69,6 +69,7 @@ const char *overlay_op_name(size_t i)
 {
 	static const enum gate_op ops[] = {
 		GATE_LOOK, GATE_LIST, GATE_READ, GATE_WRITE, GATE_EXEC, GATE_CREATE, GATE_REMOVE, GATE_RENAME, GATE_LINK, GATE_ATTR, GATE_XATTR_GET,
+		GATE_XATTR_SET,
 	};
 
 	return i < ARRAY_SIZE(ops) ? op_name(ops[i]) : NULL;
@@ -151,6 +152,7 @@ static int report(struct overlay *ov, const struct actor *who, enum gate_op op, 
 
 	if (!ov->report || !rules->policy)
 		return error;
+	r.is_dir = S_ISDIR(place->type);
 	r.path = path_of(ov, place->dir, place->name, buf);
 	r.path2 = place2 ? path_of(ov, place2->dir, place2->name, buf2) : NULL;
 	if (policy_judge(rules->policy, r.path2 ? r.path2 : r.path, S_ISDIR(place2 ? place2->type : place->type), &v) < 0 ||

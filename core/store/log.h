@@ -16,12 +16,13 @@
  *   {"time": …, "lost": 1200, "from": …, "to": …}                           came faster than they could be written
  *   {"time": …, "stopped": 37, "error": "ENOSPC", "from": …, "to": …}       could not be written at all
  *
- * "exe", "path2", "error" and "rule" are left out where there is none, "count" and "until" where it is one event, "cut": true says
- * that a text was too long. Strings that are not UTF-8 are written as {"bytes": "2f6d6e74ff"}. An error without a name is a number.
+ * "exe", "path2", "error" and "rule" are left out where there is none, "count" and "until" where it is one event; "dir": true says that path
+ * is a directory, "cut": true that a text was too long. Strings that are not UTF-8 are written as {"bytes": "2f6d6e74ff"}. An error without a name is a number.
  *
  * Thread rule: log_add(), log_flush() and log_get_status() from any thread, until log_close(). After a fork() the log is the parent's.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -48,9 +49,10 @@ struct log_event {
 	pid_t pid;
 	uid_t uid;
 	const char *exe;      /* NULL: not known */
-	const char *op;	      /* "read", "write", "create", "look", "list", "exec", "remove", "rename", "link", "attr", "xattr" … */
+	const char *op;	      /* "read", "write", "create", "look", "list", "exec", "remove", "rename", "link", "attr" … */
 	const char *path;     /* absolute, in the view */
 	const char *path2;    /* rename, link: where to; else NULL */
+	bool is_dir;	      /* path is that of a directory */
 	const char *verdict;  /* "hide", "deny", "ro", "cow", "rw", "noexec" … */
 	int error;	      /* a refusal: positive errno; 0: it was allowed */
 	const char *rule_source; /* NULL: no rule decided */

@@ -19,7 +19,6 @@ void log_span_add(struct log_span *to, const struct log_span *s)
 	to->to = s->to;
 }
 
-
 static const size_t text_max[LOG_N_TEXTS] = {
 	[LOG_TEXT_EXE] = LOG_TEXT_MAX,     [LOG_TEXT_OP] = LOG_TEXT_MAX,	  [LOG_TEXT_PATH] = LOG_PATH_MAX, [LOG_TEXT_PATH2] = LOG_PATH_MAX,
 	[LOG_TEXT_VERDICT] = LOG_TEXT_MAX, [LOG_TEXT_RULE_SOURCE] = LOG_TEXT_MAX, [LOG_TEXT_RULE] = LOG_TEXT_MAX,
@@ -50,6 +49,7 @@ void log_item_init(struct log_item *item, struct log_texts *texts, const struct 
 	} };
 	*item = (struct log_item) {
 		.when = e->when, .pid = e->pid, .uid = e->uid, .error = e->error, .rule_line = e->rule_line,
+		.is_dir = e->is_dir,
 	};
 	if (e->when.tv_sec == 0 && e->when.tv_nsec == 0)
 		(void) clock_gettime(CLOCK_REALTIME, &item->when); /* it exists */
@@ -159,6 +159,8 @@ char *log_item_put(char *to, const struct log_item *item, const struct log_span 
 	to = put_time(to, "time", &events->from, c);
 	to += sprintf(to, ",\"pid\":%d,\"uid\":%u", item->pid, item->uid);
 	to = put_texts(to, item, LOG_TEXT_EXE, LOG_TEXT_VERDICT);
+	if (item->is_dir)
+		to = stpcpy(to, ",\"dir\":true");
 	if (item->error)
 		to = put_error(to, item->error);
 	if (item->len[LOG_TEXT_RULE_SOURCE] != LOG_NO_TEXT) {

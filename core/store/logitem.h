@@ -35,6 +35,7 @@ struct log_item {
 	uid_t uid;
 	int32_t error;
 	uint32_t rule_line;
+	uint64_t is_dir; /* as wide as leaves no gap */
 	uint16_t len[LOG_N_TEXTS]; /* without the NUL; or LOG_NO_TEXT */
 	uint16_t cut;	       /* bit (1 << enum log_text) */
 };

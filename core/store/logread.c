@@ -172,6 +172,7 @@ static int parse_access(struct log_reader *r, const json_t *j)
 	rec->pid = (pid_t) parse_number(json_object_get(j, "pid"), 0);
 	rec->uid = (uid_t) parse_number(json_object_get(j, "uid"), 0);
 	rec->count = parse_number(json_object_get(j, "count"), 1);
+	rec->is_dir = json_is_true(json_object_get(j, "dir"));
 	rec->cut = json_is_true(json_object_get(j, "cut"));
 	rec->rule_line = (unsigned int) parse_number(json_object_get(rule, "line"), 0);
 	for (unsigned int i = 0; e == 0 && i < ARRAY_SIZE(keys); i++)

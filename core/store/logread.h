@@ -35,6 +35,7 @@ struct log_record {
 	const char *error_name; /* as in the file */
 	const char *rule_source, *rule_text;
 	unsigned int rule_line;
+	bool is_dir;	  /* path is known to be that of a directory */
 	bool cut;	  /* a string is not all there */
 	const char *line; /* the record as it stands in the file, len bytes, without line end; not terminated */
 	size_t len;

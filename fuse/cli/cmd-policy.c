@@ -180,7 +180,7 @@ const struct command cmd_policy = {
 	.help = "check FILE...     say all that is wrong in policy files\n"
 		"explain PATH...   which rules match, which one decides, what is there\n"
 		"  --op OP         one operation: look list read write exec create remove rename link\n"
-		"                  attr xattr; exit status 1 if it would be refused\n"
+		"                  attr getxattr setxattr; exit status 1 if it would be refused\n"
 		"  --name NAME     of this sandbox (default: the machine, under the default policy)\n"
 		"  --policy FILE, --hide GLOB ...  as 'osfuse mount' has them, instead\n"
 		"learn NAME        write the smallest policy that allows what was done in the sandbox, which\n"

@@ -281,7 +281,7 @@ static void test_random(void **state)
 	static const char *const ops[] = { "read", "look", "write", "create", "remove", "exec", "!read", "!write", "attr" };
 	unsigned int seed = 7;
 
-	for (unsigned int round = 0; round < 300; round++) {
+	for (unsigned int round = 0; round < 80; round++) {
 		char texts[40][100];
 		const char *events[40];
 		size_t n = 1 + (size_t) rand_r(&seed) % 40;
