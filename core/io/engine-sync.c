@@ -185,13 +185,14 @@ static int64_t do_chmod(const struct sync_engine *e, const struct io_op *op)
 	struct statx stx;
 	int64_t r;
 
+	if (e->has_fchmodat2)
+		return result(syscall(SYS_fchmodat2, op->fd, op->name ? op->name : "", op->mode,
+				      AT_SYMLINK_NOFOLLOW | (op->name ? 0 : AT_EMPTY_PATH)));
 	if (!op->name) {
 		if (fchmod(op->fd, op->mode) == 0)
 			return 0;
 		return errno == EBADF ? result(chmod(proc_path(path, op->fd, NULL), op->mode)) : -errno;
 	}
-	if (e->has_fchmodat2)
-		return result(syscall(SYS_fchmodat2, op->fd, op->name, op->mode, AT_SYMLINK_NOFOLLOW));
 
 	/* Before 6.6 only a descriptor keeps chmod from following a link that appears in between. */
 	int fd = openat(op->fd, op->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);

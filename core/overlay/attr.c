@@ -175,16 +175,12 @@ int overlay_getattr(struct overlay *ov, const struct actor *who, struct node *n,
 
 ssize_t overlay_readlink(struct overlay *ov, const struct actor *who, struct node *n, char *buf, size_t size)
 {
-	SPOT(s);
-	struct statx stx;
 	int r;
 
 	if (!S_ISLNK(n->type))
 		return -EINVAL;
 	r = gate_node(ov, who, GATE_READ, n);
-	if (r == 0)
-		r = spot_stat(ov, n, &s, &stx);
-	return r < 0 ? r : io_readlink(ov->io, s.fd, s.name, buf, size);
+	return r < 0 ? r : (ssize_t) spot_ask(ov, n, (struct io_op) { .kind = IO_READLINK, .buf = buf, .len = size });
 }
 
 /* setattr */
@@ -284,7 +280,7 @@ int overlay_setattr(struct overlay *ov, const struct actor *who, struct node *n,
 		r = copyup_for_change(ov, who, n, ch->valid & ATTR_SIZE ? ch->size : COPYUP_META);
 	if (r == 0) {
 		metacopy_hold(ov, n, &attributes);
-		r = spot_stat(ov, n, &s, &stx);
+		r = spot_pin(ov, n, &s, &stx);
 	}
 	if (r == 0 && ch->valid & ATTR_SIZE)
 		r = set_size(ov, n, file, ch->size);

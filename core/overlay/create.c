@@ -417,7 +417,7 @@ static int link_named(struct overlay *ov, struct node *n, struct node *dir, cons
 	if (r == 0)
 		r = dirfd_get(ov, dir, layer_for_change(direct), &d.d);
 	if (r == 0)
-		r = spot_stat(ov, n, &s, &stx);
+		r = spot_pin(ov, n, &s, &stx); /* its own directory's names are not held */
 	if (r < 0)
 		return r;
 	{

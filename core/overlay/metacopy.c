@@ -158,12 +158,13 @@ static int examine_once(struct overlay *ov, struct node *n)
 {
 	char redirect[META_REDIRECT_MAX + 1];
 	struct place *data = NULL;
+	struct statx stx;
 	SPOT(s);
 	int r = ask_node(ov, n);
 
 	if (r >= 0)
 		return r;
-	r = spot_find(ov, n, &s);
+	r = spot_pin(ov, n, &s, &stx);
 	if (r == 0)
 		r = layer_look_metacopy(&ov->layers[s.layer], s.fd, s.name, redirect);
 	if (r == 1 && ov->userxattr)
@@ -528,13 +529,14 @@ static int pin(struct overlay *ov, struct node *n)
 {
 	char name[NAME_BYTES], redirect[META_REDIRECT_MAX + 1], old[META_REDIRECT_MAX + 1];
 	struct node *dir = ov->no_redirect ? NULL : node_parent(ov, n, name);
+	struct statx stx;
 	FOUND(f);
 	SPOT(s);
 	int r;
 
 	if (!dir)
 		return 0;
-	r = spot_find(ov, n, &s);
+	r = spot_pin(ov, n, &s, &stx);
 	if (r == 0)
 		r = layer_look_metacopy(&ov->layers[s.layer], s.fd, s.name, old);
 	if (r == 1)

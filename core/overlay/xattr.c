@@ -30,11 +30,19 @@ static enum gate_op reading(const char *attr)
 	return is_acl(attr) || strncmp(attr, "security.", 9) == 0 ? GATE_STAT : GATE_XATTR_GET;
 }
 
+static ssize_t ask_value(struct overlay *ov, struct node *n, const char *stored, void *buf, size_t size)
+{
+	return (ssize_t) spot_ask(ov, n, (struct io_op) { .kind = IO_GETXATTR, .name2 = stored, .buf = buf, .len = size });
+}
+
+static ssize_t ask_list(struct overlay *ov, struct node *n, char *buf, size_t size)
+{
+	return (ssize_t) spot_ask(ov, n, (struct io_op) { .kind = IO_LISTXATTR, .buf = buf, .len = size });
+}
+
 ssize_t overlay_getxattr(struct overlay *ov, const struct actor *who, struct node *n, const char *attr, void *buf, size_t size)
 {
 	char stored[STORED_NAME_BYTES];
-	struct statx stx;
-	SPOT(s);
 	int r;
 
 	if (node_has_flag(ov, n, NODE_FIXED))
@@ -42,9 +50,7 @@ ssize_t overlay_getxattr(struct overlay *ov, const struct actor *who, struct nod
 	r = gate_node(ov, who, reading(attr), n);
 	if (r == 0)
 		r = meta_escape(&ov->meta, attr, stored, sizeof(stored));
-	if (r == 0)
-		r = spot_stat(ov, n, &s, &stx);
-	return r < 0 ? r : io_getxattr(ov->io, s.fd, s.name, stored, buf, size);
+	return r < 0 ? r : ask_value(ov, n, stored, buf, size);
 }
 
 /* Leaves what programs may see: trusted attributes are root's, who has CAP_SYS_ADMIN in nearly all cases. Returns the length. */
@@ -70,26 +76,22 @@ static size_t filter(const struct meta *m, const struct actor *who, char *list, 
 ssize_t overlay_listxattr(struct overlay *ov, const struct actor *who, struct node *n, char *buf, size_t size)
 {
 	_cleanup_free_ char *list = NULL;
-	struct statx stx;
 	size_t len;
 	ssize_t got;
-	SPOT(s);
 	int r;
 
 	if (node_has_flag(ov, n, NODE_FIXED))
 		return 0;
 	r = gate_node(ov, who, GATE_XATTR_GET, n);
-	if (r == 0)
-		r = spot_stat(ov, n, &s, &stx);
 	if (r < 0)
 		return r;
-	got = io_listxattr(ov->io, s.fd, s.name, NULL, 0);
+	got = ask_list(ov, n, NULL, 0);
 	if (got <= 0)
 		return got;
 	list = malloc(LIST_MAX);
 	if (!list)
 		return -ENOMEM;
-	got = io_listxattr(ov->io, s.fd, s.name, list, LIST_MAX);
+	got = ask_list(ov, n, list, LIST_MAX);
 	if (got < 0)
 		return got;
 	len = filter(&ov->meta, who, list, (size_t) got);
@@ -108,14 +110,8 @@ ssize_t overlay_listxattr(struct overlay *ov, const struct actor *who, struct no
 static int has_attr(struct overlay *ov, struct node *n, const char *stored, const void *value, size_t size)
 {
 	_cleanup_free_ void *now = NULL;
-	struct statx stx;
-	SPOT(s);
-	int r = spot_stat(ov, n, &s, &stx);
-	ssize_t got;
+	ssize_t got = ask_value(ov, n, stored, NULL, 0);
 
-	if (r < 0)
-		return r;
-	got = io_getxattr(ov->io, s.fd, s.name, stored, NULL, 0);
 	if (got < 0)
 		return got == -ENODATA ? 0 : (int) got;
 	if (!value || (size_t) got != size)
@@ -123,7 +119,7 @@ static int has_attr(struct overlay *ov, struct node *n, const char *stored, cons
 	now = malloc(size + 1);
 	if (!now)
 		return -ENOMEM;
-	got = io_getxattr(ov->io, s.fd, s.name, stored, now, size);
+	got = ask_value(ov, n, stored, now, size);
 	return got == (ssize_t) size && memcmp(now, value, size) == 0 ? 2 : 1;
 }
 
@@ -137,7 +133,7 @@ static int change(struct overlay *ov, const struct actor *who, struct node *n, c
 
 	if (r == 0) {
 		metacopy_hold(ov, n, &attributes);
-		r = spot_stat(ov, n, &s, &stx);
+		r = spot_pin(ov, n, &s, &stx);
 	}
 	if (r < 0)
 		return r;
