@@ -129,11 +129,27 @@ uint64_t look_name_ino(const struct node *dir, const char *name)
 	return h | UINT64_C(1) << 63; /* no tag of inomap.c has that bit */
 }
 
-/* The first file that a search for data comes upon: whoever searches knows which one it should be. */
-static int identify(struct search *s, int dirfd, const char *name, const struct lentry *le)
+/*
+ * The first file that a search for data comes upon: whoever searches knows which one it should be. A layer that was an upper of ours
+ * says itself what its objects were before, and their copies say the same: see inherit_record() in copyup.c.
+ */
+static int identify(struct search *s, uint16_t layer, int dirfd, const char *name, const struct lentry *le)
 {
-	s->f->record.ino = le->stx.stx_ino;
-	return inomap_fsid(&s->ov->inomap, s->ov->io, statx_dev(&le->stx), dirfd, name, &s->f->record.fsid);
+	const struct layer *l = &s->ov->layers[layer];
+	struct meta_record *rec = &s->f->record;
+	int r = l->ours ? meta_get_record(&l->meta, dirfd, name, rec) : 0;
+
+	if (r < 0)
+		return r;
+	if (!(rec->has & META_RECORD_BTIME) && le->stx.stx_mask & STATX_BTIME) {
+		rec->has |= META_RECORD_BTIME;
+		rec->btime_sec = le->stx.stx_btime.tv_sec;
+		rec->btime_nsec = le->stx.stx_btime.tv_nsec;
+	}
+	if (rec->has & META_RECORD_INO)
+		return 0;
+	rec->ino = le->stx.stx_ino;
+	return inomap_fsid(&s->ov->inomap, s->ov->io, statx_dev(&le->stx), dirfd, name, &rec->fsid);
 }
 
 /*
@@ -160,7 +176,7 @@ static int look_in(struct search *s, uint16_t layer, int dirfd, const char *name
 		return 0;
 	}
 	if (!S_ISDIR(le->stx.stx_mode))
-		return s->for_data && !s->f->exists ? identify(s, dirfd, name, le) : 0;
+		return s->for_data && !s->f->exists ? identify(s, layer, dirfd, name, le) : 0;
 	*filter = mask_filter(s->ov, &le->stx, p->dev);
 	return *filter == FILTER_NOTHING ? 0 : layer_look_attrs(l, dirfd, name, flags, le);
 }

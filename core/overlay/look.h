@@ -43,7 +43,7 @@ int look_below_layer(struct overlay *ov, struct node *dir, const char *name, uin
 /*
  * The data of a file that a layer has without: it is searched in the layers below that one, under the name or where the
  * redirect says ("": none), and on from there while files say that it is further down. n_places 1: found, with the place. exists:
- * a file was found; layer, dev, real_ino, stx and the record's ino and fsid are of the first one. dir is not looked at for a path.
+ * a file was found; layer, dev, real_ino, stx and the record's ino, fsid and time of birth are of the first one. dir is not looked at for a path.
  */
 int look_data(struct overlay *ov, struct node *dir, const char *name, uint16_t above, const char *redirect, struct found *ret);
 /* The number of what has none, or none that may be shown. */

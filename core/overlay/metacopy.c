@@ -98,8 +98,8 @@ static bool is_origin(const struct meta_record *rec, const struct found *f)
 		return true;
 	if (rec->ino != f->record.ino)
 		return false;
-	return !(rec->has & META_RECORD_BTIME) || !(f->stx.stx_mask & STATX_BTIME) ||
-	       (rec->btime_sec == f->stx.stx_btime.tv_sec && rec->btime_nsec == f->stx.stx_btime.tv_nsec);
+	return !(rec->has & f->record.has & META_RECORD_BTIME) ||
+	       (rec->btime_sec == f->record.btime_sec && rec->btime_nsec == f->record.btime_nsec);
 }
 
 /* The place of data found below its directory, from the layer's root: it outlives the names of the file. */

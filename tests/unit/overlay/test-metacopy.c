@@ -502,6 +502,55 @@ static void test_replaced_lower(void **state)
 	assert_int_equal(view_unlink(f, "file"), 0);
 }
 
+/* The upper becomes the topmost of n lowers, and there is a new one. */
+static void push_upper(struct fixture *f, unsigned int n)
+{
+	char from[32], to[32];
+
+	for (unsigned int i = n; i > 1; i--) {
+		(void) snprintf(from, sizeof(from), "l%u", i - 1);
+		(void) snprintf(to, sizeof(to), "l%u", i);
+		assert_int_equal(renameat(f->fd, from, f->fd, to), 0);
+	}
+	assert_int_equal(renameat(f->fd, "upper", f->fd, "l1"), 0);
+	(void) snprintf(to, sizeof(to), "work%u", n);
+	assert_int_equal(renameat(f->fd, "work", f->fd, to), 0);
+	layer_dir(f, "upper");
+	layer_dir(f, "work");
+}
+
+/* An upper of ours becomes a lower: what it says its objects were is so for their copies too, however often. */
+static void test_uppers_as_lowers(void **state)
+{
+	struct fixture *f = *state;
+	const char *const names[] = { "attributes", "data", "whole", "new" };
+
+	if (f->userxattr)
+		return;
+	layer_file(f, "l1/attributes", TEXT);
+	layer_file(f, "l1/data", TEXT);
+	layer_file(f, "l1/whole", TEXT);
+	open_with_metacopy(f, 1);
+	assert_int_equal(view_chmod(f, "attributes", 0600), 0);
+	assert_int_equal(view_append(f, "data", "!"), 0);
+	assert_int_equal(view_write(f, "new", "new"), 0);
+	fixture_close(f);
+	for (unsigned int n = 2; n <= 4; n++) {
+		push_upper(f, n);
+		open_with_metacopy(f, n);
+		for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+			assert_int_equal(view_chmod(f, names[i], 0640 + n), 0);
+		for (int remounted = 0; remounted < 2; remounted++) {
+			assert_content(f, "attributes", TEXT);
+			assert_content(f, "data", TEXT "!");
+			assert_content(f, "whole", TEXT);
+			assert_content(f, "new", "new");
+			fixture_reopen(f);
+		}
+		fixture_close(f);
+	}
+}
+
 /* faults */
 
 struct shown {
@@ -633,6 +682,7 @@ int main(void)
 		FIXTURE_TEST(test_names_without_redirects),
 		FIXTURE_TEST(test_completed_by_others),
 		FIXTURE_TEST(test_replaced_lower),
+		FIXTURE_TEST(test_uppers_as_lowers),
 		cmocka_unit_test(test_faults),
 	};
 
