@@ -410,20 +410,6 @@ static bool harmless_devices(const struct view *v)
 	return v->layers.has_root && mount_privileged() && (v->config->flags.dev != CHOICE_ON || v->config->helper);
 }
 
-/*
- * Changes of attributes without a copy of the data. As with overlayfs, not unless it is asked for, where somebody may mount or
- * read the upper with other programs. In a sandbox of our own it is the rule; but the machine itself changes under its view, and what
- * was changed there shall not be lost with the file that it was made on.
- */
-static bool wants_metacopy(const struct view *v)
-{
-	const struct launch_config *c = v->config;
-
-	if (c->metacopy != CHOICE_UNSET)
-		return c->metacopy == CHOICE_ON;
-	return v->sandbox && !c->upper && !sandbox_settings(v->sandbox)->upper && !v->layers.has_root;
-}
-
 /* What was relative is from here on the same from everywhere, and for the next mount. */
 static int resolve_policy(struct view *v)
 {
@@ -479,7 +465,7 @@ static int make_overlay(struct view *v)
 		.userxattr = c->userxattr || !can_use_trusted(),
 		.no_redirect = c->no_redirect,
 		.no_index = c->no_index,
-		.metacopy = wants_metacopy(v),
+		.metacopy = c->metacopy == CHOICE_ON,
 		.volatile_ = c->volatile_,
 		.fold = folds(v),
 		.devices = harmless_devices(v) ? OVERLAY_DEVICES_HARMLESS : OVERLAY_DEVICES_ALL,

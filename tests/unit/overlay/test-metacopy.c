@@ -502,6 +502,43 @@ static void test_replaced_lower(void **state)
 	assert_int_equal(view_unlink(f, "file"), 0);
 }
 
+/* Whatever has become of the data, a file can be written anew: in the upper, and above. */
+static void test_overwriting(void **state)
+{
+	struct fixture *f = *state;
+	const char *const names[] = { "gone", "replaced", "forged" };
+
+	layer_hole(f, "upper/gone", 100, "/nowhere");
+	layer_hole(f, "upper/replaced", 100, "/dir");
+	layer_hole(f, "upper/forged", 100, "/../x");
+	layer_hole(f, "l1/gone", 100, "/nowhere");
+	layer_hole(f, "l1/replaced", 100, "/dir");
+	layer_hole(f, "l1/forged", 100, "/../x");
+	layer_dir(f, "l2/dir");
+	for (int in_lower = 0; in_lower < 2; in_lower++) {
+		fixture_open(f, 2);
+		for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+			bool not_asked = f->userxattr && strcmp(names[i], "forged") != 0;
+
+			assert_int_equal(open_result(f, names[i]), not_asked ? -EPERM : -EIO);
+			assert_int_equal(view_append(f, names[i], "x"), not_asked ? -EPERM : -EIO);
+			if (i % 2)
+				assert_int_equal(view_setattr(f, names[i], &(struct attr_change) { .valid = ATTR_SIZE }), 0);
+			assert_int_equal(view_write(f, names[i], "new"), 0);
+			assert_content(f, names[i], "new");
+		}
+		fixture_reopen(f);
+		for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+			char path[64];
+
+			assert_content(f, names[i], "new");
+			(void) snprintf(path, sizeof(path), "upper/%s", names[i]);
+			assert_int_equal(unlinkat(f->fd, path, 0), 0); /* the next time the lower's is copied up */
+		}
+		fixture_close(f);
+	}
+}
+
 /* The upper becomes the topmost of n lowers, and there is a new one. */
 static void push_upper(struct fixture *f, unsigned int n)
 {
@@ -682,6 +719,7 @@ int main(void)
 		FIXTURE_TEST(test_names_without_redirects),
 		FIXTURE_TEST(test_completed_by_others),
 		FIXTURE_TEST(test_replaced_lower),
+		FIXTURE_TEST(test_overwriting),
 		FIXTURE_TEST(test_uppers_as_lowers),
 		cmocka_unit_test(test_faults),
 	};
