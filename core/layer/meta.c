@@ -18,6 +18,7 @@ enum {
 	FB_BIG_ENDIAN = 1 << 0,
 	FB_PATH_UPPER = 1 << 2,
 	FB_FLAGS = 3, /* where they are */
+	FB_UUID = 5,
 	FB_HEAD = 21, /* version, magic, len, flags, type, uuid[16] */
 	RECORD_VERSION = 1,
 };
@@ -135,9 +136,14 @@ int meta_make_origin(const struct meta *m, int dirfd, const char *name, struct m
 	ret->data[2] = (uint8_t) ret->len;
 	ret->data[FB_FLAGS] = __BYTE_ORDER == __BIG_ENDIAN ? FB_BIG_ENDIAN : 0;
 	ret->data[4] = (uint8_t) fh.head.handle_type;
-	memcpy(ret->data + 5, uuid, sizeof(uuid));
+	memcpy(ret->data + FB_UUID, uuid, sizeof(uuid));
 	memcpy(ret->data + FB_HEAD, fh.head.f_handle, fh.head.handle_bytes);
 	return 1;
+}
+
+void meta_origin_uuid(const struct meta_origin *o, uint8_t ret[static META_UUID_BYTES])
+{
+	memcpy(ret, o->data + FB_UUID, META_UUID_BYTES);
 }
 
 int meta_bind_index(const struct meta *m, int index_fd, int upper_fd)

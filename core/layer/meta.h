@@ -59,6 +59,7 @@ struct meta_origin {
 	size_t len;
 	uint8_t data[160];
 };
+#define META_UUID_BYTES 16
 #define META_INDEX_NAME_MAX (2 * sizeof(((struct meta_origin *) 0)->data) + 1)
 
 struct meta {
@@ -81,6 +82,8 @@ int meta_set_record(const struct meta *m, int fd, const char *name, const struct
 
 /* The origin of an object of a layer. 0 when its file system gives no handles. */
 int meta_make_origin(const struct meta *m, int dirfd, const char *name, struct meta_origin *ret);
+/* The file system that it is from; zeros where that has no UUID. */
+void meta_origin_uuid(const struct meta_origin *o, uint8_t ret[static META_UUID_BYTES]);
 /* Says that an index directory belongs to an upper. -ESTALE: it belongs to another one. */
 int meta_bind_index(const struct meta *m, int index_fd, int upper_fd);
 /* The name of an object in the index directory: the handle in hex. */

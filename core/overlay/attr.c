@@ -128,10 +128,16 @@ static int fix_for(struct overlay *ov, struct node *n, struct statx *stx)
 	char index_name[META_INDEX_NAME_MAX] = "";
 	struct meta_record rec = { 0 };
 	struct attr_facts facts = { .record = &rec, .index_name = index_name };
+	uint64_t real_ino;
+	bool parted;
+	dev_t dev;
 
 	{
 		SCOPE_LOCK(&node_shard(ov, n)->lock);
 		facts.ino = n->ino;
+		parted = n->flags & NODE_ALONE && n->layer == LAYER_UPPER;
+		dev = n->dev;
+		real_ino = n->real_ino;
 		facts.n_places = n->places ? n->places->n : 0;
 		facts.masked = n->flags & NODE_FIXED;
 		facts.metacopy = n->flags & NODE_METACOPY;
@@ -148,6 +154,8 @@ static int fix_for(struct overlay *ov, struct node *n, struct statx *stx)
 			stx->stx_nlink = 0;
 		}
 	}
+	if (parted) /* from its other links, which keep the number: it has the one that its next look-up gives it */
+		facts.ino = inomap_number(&ov->inomap, ov->io, dev, real_ino, ov->layers[LAYER_UPPER].fd, NULL);
 	return attr_fix(ov, &facts, stx);
 }
 

@@ -26,6 +26,7 @@
 #include "overlay/attr.h"
 #include "overlay/dircache.h"
 #include "overlay/file.h"
+#include "overlay/index.h"
 #include "overlay/judge.h"
 #include "overlay/lease.h"
 #include "overlay/metacopy.h"
@@ -334,8 +335,8 @@ static int note_origin(struct copy *c)
 	has_origin = meta_make_origin(&ov->meta, c->from.fd, c->from.name, &origin);
 	if (has_origin < 0)
 		return has_origin;
-	if (links && has_origin && ov->index_fd >= 0)
-		meta_index_name(&origin, c->index_name);
+	if (links && !(has_origin && index_name(ov, &origin, statx_dev(&c->stx), c->index_name)))
+		c->record.has &= ~(uint32_t) META_RECORD_INO; /* the other links keep the number */
 	if (!(c->record.has & META_RECORD_INO) && (!links || c->index_name[0])) {
 		c->record.has |= META_RECORD_INO;
 		c->record.ino = c->stx.stx_ino;

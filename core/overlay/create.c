@@ -116,7 +116,7 @@ static int found_made(struct overlay *ov, uint16_t layer, int dirfd, const char 
 	if (r < 0)
 		return r;
 	f->exists = true;
-	f->hidden = f->upper_whiteout = f->masked = f->metacopy = false;
+	f->hidden = f->upper_whiteout = f->masked = f->alone = f->metacopy = false;
 	f->whole = true;
 	f->layer = layer;
 	f->dev = statx_dev(&f->stx);

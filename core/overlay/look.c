@@ -18,6 +18,7 @@
 #include "overlay/attr.h"
 #include "overlay/dircache.h"
 #include "overlay/gate.h"
+#include "overlay/index.h"
 #include "overlay/mask.h"
 #include "overlay/spell.h"
 
@@ -68,7 +69,7 @@ static void begin(struct search *s, struct overlay *ov, struct found *f, const c
 	s->path[0] = '\0';
 	s->stop = s->for_data = false;
 	found_done(f);
-	f->exists = f->hidden = f->upper_whiteout = f->masked = f->metacopy = false;
+	f->exists = f->hidden = f->upper_whiteout = f->masked = f->alone = f->metacopy = false;
 	f->whole = true;
 	f->index_name[0] = f->redirect[0] = f->spelled[0] = '\0';
 	f->record = (struct meta_record) { 0 };
@@ -378,9 +379,11 @@ static int look_index(struct overlay *ov, struct node *dir, const char *name, st
 	r = dirfd_get(ov, dir, f->layer, &d.d);
 	if (r == 0)
 		r = meta_make_origin(&ov->meta, d.d->fd, name, &origin);
-	if (r <= 0)
+	if (r < 0)
 		return r;
-	meta_index_name(&origin, f->index_name);
+	f->alone = r == 0 || !index_name(ov, &origin, f->dev, f->index_name);
+	if (f->alone)
+		return 0;
 	r = io_statx(ov->io, ov->index_fd, f->index_name, LAYER_STATX_MASK, &stx);
 	if (r == -ENOENT || (r == 0 && (stx.stx_mode & S_IFMT) != (f->stx.stx_mode & S_IFMT))) {
 		f->index_name[0] = '\0';
@@ -579,8 +582,10 @@ static int look_once(struct overlay *ov, struct node *dir, const char *name, str
 		return 0;
 	}
 
-	if (!S_ISDIR(f->stx.stx_mode) && f->stx.stx_nlink > 1 && ov->index_fd >= 0 && !ruling_is_direct(&f->j.as_file)) {
-		if (f->layer != LAYER_UPPER)
+	if (!S_ISDIR(f->stx.stx_mode) && f->stx.stx_nlink > 1 && ov->writable && !ruling_is_direct(&f->j.as_file)) {
+		if (ov->index_fd < 0)
+			f->alone = f->layer != LAYER_UPPER;
+		else if (f->layer != LAYER_UPPER)
 			r = look_index(ov, dir, name, f);
 		else if (f->record.has & META_RECORD_INO || !ov->layers[LAYER_UPPER].ours)
 			r = look_own_index(ov, dir, name, f);

@@ -18,6 +18,7 @@ struct found {
 	struct statx stx; /* corrected, see attr_fix() */
 	struct meta_record record;
 	bool whole;    /* not a file, or one whose data is known to be beside its attributes */
+	bool alone;    /* of a lower object with several links, and nothing can keep them together once one is copied up */
 	bool metacopy; /* a file that is said to have its data in a layer below */
 	char index_name[META_INDEX_NAME_MAX]; /* "": not in the index */
 	char redirect[META_REDIRECT_MAX + 1]; /* of a directory, in the upper; "": none */

@@ -528,7 +528,8 @@ static int node_new(struct overlay *ov, const struct found *f, struct node **ret
 	n->fd = -EBADF;
 	n->stamp = f->j.stamp;
 	n->ruling = *judged(&f->j, f->stx.stx_mode);
-	n->flags = (uint16_t) ((f->masked ? NODE_FIXED : 0) | (f->whole ? NODE_WHOLE : 0) | (f->metacopy ? NODE_METACOPY : 0));
+	n->flags = (uint16_t) ((f->masked ? NODE_FIXED : 0) | (f->whole ? NODE_WHOLE : 0) | (f->metacopy ? NODE_METACOPY : 0) |
+			       (f->alone ? NODE_ALONE : 0));
 	if (f->record.has & ~(uint32_t) META_RECORD_INO || f->index_name[0] || f->redirect[0]) {
 		if (!node_ext_get(n))
 			goto fail;
@@ -640,7 +641,8 @@ static bool is_only_name(const struct node *n, const struct node *dir, const cha
 
 /*
  * Which node is the object, under this name? The one that has it as its only name, whatever the rules say now; or one
- * of which they say the same. With the shard locked.
+ * of which they say the same. An object whose links will part at the first change has a node for each name, lest what is written to
+ * one is lost to whoever knows it by another. With the shard locked.
  */
 static struct node *find_existing(struct shard *s, struct getting *g)
 {
@@ -652,6 +654,8 @@ static struct node *find_existing(struct shard *s, struct getting *g)
 			continue;
 		if (is_only_name(n, g->dir, g->text))
 			return n;
+		if (f->alone || n->flags & NODE_ALONE)
+			continue;
 		if (n->stamp != f->j.stamp) {
 			node_ref(n);
 			g->stale = n;

@@ -165,7 +165,7 @@ static int hide_or_remove_dir(struct removal *rm)
 
 static void forget_name(struct removal *rm)
 {
-	bool dead = S_ISDIR(rm->node->type) || rm->f.stx.stx_nlink <= 1;
+	bool dead = S_ISDIR(rm->node->type) || rm->f.stx.stx_nlink <= 1 || rm->f.alone;
 
 	attr_own_ctime(rm->ov, rm->node);
 	if (dead && rm->f.index_name[0]) {
@@ -199,7 +199,7 @@ static int take_away(struct removal *rm, int (*change)(struct removal *rm))
 static bool wants_index(const struct overlay *ov, const struct found *f)
 {
 	return !S_ISDIR(f->stx.stx_mode) && f->layer != LAYER_UPPER && f->stx.stx_nlink > 1 && ov->index_fd >= 0 &&
-	       !ruling_is_direct(&f->j.as_file);
+	       !ruling_is_direct(&f->j.as_file) && !f->alone;
 }
 
 bool overlay_unlink_would_copy(struct overlay *ov, struct node *dir, const char *name)

@@ -92,7 +92,7 @@ static int look_end(struct overlay *ov, struct end *e)
 	e->j = f.j;
 	f.j.state = NULL; /* ours now */
 	e->upper_whiteout = f.upper_whiteout;
-	e->n_links = f.exists ? f.stx.stx_nlink : 0;
+	e->n_links = !f.exists ? 0 : f.alone ? 1 : f.stx.stx_nlink;
 	(void) strcpy(e->index_name, f.index_name);
 	return 0;
 }

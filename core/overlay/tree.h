@@ -114,6 +114,7 @@ enum {
 	NODE_REMOVED = 1 << 10,	   /* in its shard's list of removed nodes */
 	NODE_WHOLE = 1 << 7,	   /* regular file: its data is known to be in the layer of its attributes */
 	NODE_METACOPY = 1 << 8,	   /* it is not, or said not to be: see metacopy.c */
+	NODE_ALONE = 1 << 14,	   /* an object with links that cannot be kept together: one node for each name, see node.c */
 	NODE_UNSYNCED = 1 << 9,	   /* the data has just come up: to sync that alone would not be enough */
 };
 
@@ -203,6 +204,16 @@ struct mask_table {
 	} v[256];
 };
 
+/* File systems whose objects may have names in the index: see index.c. */
+struct index_table {
+	pthread_mutex_t lock;
+	unsigned int n;
+	struct {
+		dev_t dev;
+		uint8_t uuid[META_UUID_BYTES];
+	} v[MAX_LAYERS + 256];
+};
+
 #define N_LEASES 16
 struct lease_stripe {
 	pthread_mutex_t lock;
@@ -226,6 +237,7 @@ struct overlay {
 	struct meta meta;
 	struct inomap inomap;
 	struct mask_table mask_table;
+	struct index_table index_table;
 	struct id_table ids;
 	struct shard shards[N_SHARDS];
 	struct dircache dircache;

@@ -12,6 +12,7 @@
 #include "overlay/attr.h"
 #include "overlay/dircache.h"
 #include "overlay/ids.h"
+#include "overlay/index.h"
 #include "overlay/judge.h"
 #include "overlay/look.h"
 #include "overlay/spell.h"
@@ -162,6 +163,7 @@ static int init_parts(struct overlay *ov, const struct overlay_config *config)
 	}
 	(void) pthread_mutex_init(&ov->mask_table.lock, NULL);
 	(void) pthread_mutex_init(&ov->reload_lock, NULL);
+	(void) pthread_mutex_init(&ov->index_table.lock, NULL);
 	ov->layers = calloc(config->n_lowers + 1, sizeof(*ov->layers));
 	if (!ov->layers)
 		return -ENOMEM;
@@ -215,6 +217,8 @@ int overlay_new(struct io_engine *io, const struct overlay_config *config, struc
 		r = inomap_init(&ov->inomap, io, ov->layers[1].fd, ov->layers[1].dev);
 	if (r == 0 && ov->writable)
 		r = open_upper(ov, config);
+	if (r == 0 && ov->index_fd >= 0)
+		r = index_init(ov);
 	if (r == 0)
 		r = make_root(ov);
 	if (r < 0)

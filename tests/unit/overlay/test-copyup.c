@@ -429,18 +429,150 @@ static void test_links_in_renamed_directory(void **state)
 static void test_no_index(void **state)
 {
 	struct fixture *f = *state;
+	struct overlay_file *file;
+	struct statx stx;
+	struct node *b;
+	char buf[16];
 
 	layer_file(f, "l1/a", "text");
 	layer_link(f, "l1/a", "l1/b");
+	layer_link(f, "l1/a", "l1/c");
 	fixture_configure(f, 1, true);
 	f->config.no_index = true;
 	assert_int_equal(fixture_try_open(f), 0);
-	assert_int_equal(view_append(f, "a", "!"), 0);
+	assert_int_equal(view_ino(f, "b"), view_ino(f, "a"));
+	b = view_node(f, "b");
+	assert_ptr_equal(view_node(f, "b"), b);
+	assert_ptr_not_equal(view_node(f, "a"), b);
+	assert_int_equal(view_open(f, "b", O_RDONLY, &file), 0);
+	assert_int_equal(view_append(f, "a", "!"), 0); /* they part */
 	assert_content(f, "a", "text!");
+	assert_int_equal(overlay_read(file, buf, sizeof(buf), 0), 4);
+	overlay_release(file);
+	assert_int_equal(view_chmod(f, "b", 0600), 0);
+	assert_int_equal(overlay_getattr(f->ov, &f->who, b, NULL, &stx), 0);
+	assert_int_equal(stx.stx_ino, view_ino(f, "b"));
+	assert_true(stx.stx_ino != view_ino(f, "a") && stx.stx_ino != view_ino(f, "c"));
+	assert_int_equal(view_rename(f, "c", "d", 0), 0);
+	assert_int_equal(view_append(f, "d", "?"), 0);
 	fixture_reopen(f);
-	assert_content(f, "b", "text"); /* they part */
+	assert_content(f, "b", "text");
 	assert_content(f, "a", "text!");
+	assert_content(f, "d", "text?");
 	assert_false(layer_exists(f, "work/index"));
+}
+
+/* An engine on whose file systems handles are as long as on NFS, or file systems have no UUID. */
+struct odd_engine {
+	struct io_engine engine;
+	struct io_engine *inner;
+	bool long_handles, no_uuid;
+};
+
+static void odd_run(struct io_engine *e, struct io_op *ops, size_t n)
+{
+	const struct odd_engine *odd = container_of(e, struct odd_engine, engine);
+
+	for (size_t i = 0; i < n; i++) {
+		if (ops[i].kind == IO_UUID && odd->no_uuid) {
+			ops[i].res = -EOPNOTSUPP;
+			continue;
+		}
+		io_run(odd->inner, &ops[i], 1);
+		if (ops[i].kind == IO_HANDLE && ops[i].res == 0 && odd->long_handles) {
+			struct file_handle *h = ops[i].buf;
+
+			memset(h->f_handle + h->handle_bytes, 0, 120 - h->handle_bytes);
+			h->handle_bytes = 120;
+		}
+	}
+}
+
+static struct io_engine *odd_free(struct io_engine *e)
+{
+	return NULL;
+}
+
+static const struct io_engine_ops odd_ops = { .name = "odd", .run = odd_run, .free = odd_free };
+
+/* The handle in hex is longer than a name may be: the links part, and nothing fails. */
+static void test_long_handles(void **state)
+{
+	struct fixture *f = *state;
+	struct odd_engine odd = { .engine.ops = &odd_ops, .inner = f->sync, .long_handles = true };
+
+	layer_file(f, "l1/a", "text");
+	layer_link(f, "l1/a", "l1/b");
+	f->engine = &odd.engine;
+	fixture_open(f, 1);
+	assert_content(f, "a", "text");
+	assert_int_equal(view_append(f, "a", "!"), 0);
+	assert_content(f, "b", "text");
+	assert_int_equal(view_unlink(f, "b"), 0);
+	fixture_reopen(f);
+	assert_content(f, "a", "text!");
+	fixture_close(f);
+}
+
+/* Without an identity it is known for sure only where the index itself is. */
+static void test_no_uuid(void **state)
+{
+	struct fixture *f = *state;
+	struct odd_engine odd = { .engine.ops = &odd_ops, .inner = f->sync, .no_uuid = true };
+	struct stat st, upper;
+	char other[64];
+	int lower;
+
+	layer_file(f, "l1/a", "text");
+	layer_link(f, "l1/a", "l1/b");
+	f->engine = &odd.engine;
+	fixture_open(f, 1);
+	assert_int_equal(view_append(f, "a", "!"), 0);
+	assert_content(f, "b", "text!");
+	fixture_close(f);
+
+	(void) snprintf(other, sizeof(other), "%s/osfuse-unit-XXXXXX",
+			strncmp(f->dir, "/dev/shm/", 9) == 0 ? "/var/tmp" : "/dev/shm");
+	if (!mkdtemp(other))
+		return;
+	fixture_configure(f, 1, true);
+	f->lower_fds[0] = fd_close(f->lower_fds[0]);
+	lower = f->lower_fds[0] = open(other, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	assert_true(lower >= 0);
+	assert_int_equal(symlinkat("target", lower, "c"), 0);
+	assert_int_equal(linkat(lower, "c", lower, "d", 0), 0);
+	assert_int_equal(fixture_try_open(f), 0);
+	if (fstatat(lower, "c", &st, AT_SYMLINK_NOFOLLOW) == 0 && fstat(f->fd, &upper) == 0 && st.st_dev != upper.st_dev)
+		assert_ptr_not_equal(view_node(f, "c"), view_node(f, "d"));
+	fixture_close(f);
+	(void) unlinkat(lower, "c", 0);
+	(void) unlinkat(lower, "d", 0);
+	(void) rmdir(other);
+}
+
+/* A removed name takes no other with it, and what is put in its place is another object. */
+static void test_no_index_removal(void **state)
+{
+	struct fixture *f = *state;
+
+	layer_file(f, "l1/a", "text");
+	layer_link(f, "l1/a", "l1/b");
+	layer_link(f, "l1/a", "l1/c");
+	fixture_configure(f, 1, true);
+	f->config.no_index = true;
+	assert_int_equal(fixture_try_open(f), 0);
+	(void) view_node(f, "a");
+	(void) view_node(f, "b");
+	assert_int_equal(view_unlink(f, "a"), 0);
+	assert_false(layer_exists(f, "upper/b")); /* nothing is counted */
+	assert_int_equal(view_write(f, "a", "new"), 0);
+	assert_int_equal(view_rename(f, "a", "b", 0), 0);
+	assert_content(f, "b", "new");
+	assert_content(f, "c", "text");
+	fixture_reopen(f);
+	assert_names(f, "", "b c");
+	assert_content(f, "b", "new");
+	assert_content(f, "c", "text");
 }
 
 /* refusals */
@@ -555,6 +687,9 @@ int main(void)
 		FIXTURE_TEST(test_links_renamed),
 		FIXTURE_TEST(test_links_in_renamed_directory),
 		FIXTURE_TEST(test_no_index),
+		FIXTURE_TEST(test_long_handles),
+		FIXTURE_TEST(test_no_uuid),
+		FIXTURE_TEST(test_no_index_removal),
 		FIXTURE_TEST(test_given_up),
 		FIXTURE_TEST(test_read_only_view),
 		FIXTURE_TEST(test_would_copy),

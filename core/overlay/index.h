@@ -1,0 +1,16 @@
+#pragma once
+
+/*
+ * Which objects may have a name in the index directory. That name is a file handle and the identity of its file system, and it
+ * outlives the mount: where another file system could claim the same, a change to one file would show in another.
+ */
+
+#include "overlay/tree.h"
+
+/*
+ * The name in the index of a lower object with several links, whose origin and device are given. False: it can have none, and
+ * its links part when one of them is copied up.
+ */
+bool index_name(struct overlay *ov, const struct meta_origin *origin, dev_t dev, char buf[static META_INDEX_NAME_MAX]);
+/* Has the roots of all layers known. */
+int index_init(struct overlay *ov);
