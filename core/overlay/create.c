@@ -180,6 +180,8 @@ static int make_named(struct overlay *ov, struct node *dir, const char *name, st
 		direct = ruling_is_direct(ruling);
 		r = gate_decide(S_ISDIR(m->mode) ? GATE_MKDIR : GATE_CREATE, ruling); /* other rules than at the gate, since */
 	}
+	if (r == 0 && look_in_the_way(f, layer_for_change(direct)))
+		r = gate_report_name(ov, m->who, GATE_CREATE, dir, name, m->mode & S_IFMT, -EACCES);
 	if (r == 0)
 		r = dirfd_get(ov, dir, layer_for_change(direct), &d.d);
 	if (r == 0)
@@ -400,7 +402,7 @@ static int check_class(struct overlay *ov, const struct actor *who, struct node 
 	return r;
 }
 
-static int link_named(struct overlay *ov, struct node *n, struct node *dir, const char *name, bool direct)
+static int link_named(struct overlay *ov, const struct actor *who, struct node *n, struct node *dir, const char *name, bool direct)
 {
 	LEASE(names);
 	FOUND(f);
@@ -414,6 +416,8 @@ static int link_named(struct overlay *ov, struct node *n, struct node *dir, cons
 	r = look(ov, dir, name, &f);
 	if (r == 0 && f.exists)
 		r = -EEXIST;
+	if (r == 0 && look_in_the_way(&f, layer_for_change(direct)))
+		r = gate_report_name(ov, who, GATE_CREATE, dir, name, n->type, -EACCES);
 	if (r == 0)
 		r = dirfd_get(ov, dir, layer_for_change(direct), &d.d);
 	if (r == 0)
@@ -464,7 +468,7 @@ int overlay_link(struct overlay *ov, const struct actor *who, struct node *n, st
 	if (r == 0 && !direct)
 		r = metacopy_pin(ov, who, n);
 	if (r == 0)
-		r = link_named(ov, n, dir, name, direct);
+		r = link_named(ov, who, n, dir, name, direct);
 	if (r == 0)
 		r = attr_get(ov, n, &ret->stx);
 	if (r < 0)

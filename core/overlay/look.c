@@ -71,6 +71,7 @@ static void begin(struct search *s, struct overlay *ov, struct found *f, const c
 	found_done(f);
 	f->exists = f->hidden = f->upper_whiteout = f->masked = f->alone = f->metacopy = false;
 	f->whole = true;
+	f->layer = LAYER_UPPER;
 	f->index_name[0] = f->redirect[0] = f->spelled[0] = '\0';
 	f->record = (struct meta_record) { 0 };
 }

@@ -29,6 +29,13 @@ struct found {
 /* Fills everything but places[n_places...]. found_done() also after failure. */
 int look(struct overlay *ov, struct node *dir, const char *name, struct found *ret);
 void found_done(struct found *f);
+/*
+ * A rule for directories can hide one of a name that a file may have. In the layer where that would be made, it is in the way.
+ */
+static inline bool look_in_the_way(const struct found *f, uint16_t layer)
+{
+	return f->hidden && f->layer == layer;
+}
 #define FOUND(var) _cleanup_(found_done) struct found var; var.n_places = 0; var.j.state = NULL
 
 /* The same, in a view that finds names in any case too, under this very name only. */

@@ -47,6 +47,7 @@ struct end {
 	uint32_t n_links;
 	char index_name[META_INDEX_NAME_MAX];
 	bool upper_whiteout;
+	bool in_the_way; /* what the policy hides is where this name would be made: see look_in_the_way() */
 	struct judgement j;
 	struct dirfd_scope upper; /* the directory in the upper; in the lower, for what is changed there */
 	bool in_upper, below;
@@ -79,7 +80,7 @@ static void rename_done(struct rename *rn)
 		(void) node_unref(rn->ov, rn->looked[i]);
 }
 
-static int look_end(struct overlay *ov, struct end *e)
+static int look_end(struct overlay *ov, struct end *e, bool direct)
 {
 	FOUND(f);
 	int r;
@@ -92,6 +93,7 @@ static int look_end(struct overlay *ov, struct end *e)
 	e->j = f.j;
 	f.j.state = NULL; /* ours now */
 	e->upper_whiteout = f.upper_whiteout;
+	e->in_the_way = look_in_the_way(&f, layer_for_change(direct));
 	e->n_links = !f.exists ? 0 : f.alone ? 1 : f.stx.stx_nlink;
 	(void) strcpy(e->index_name, f.index_name);
 	return 0;
@@ -101,7 +103,7 @@ static int look_end(struct overlay *ov, struct end *e)
 static int examine_direct(struct overlay *ov, struct end *e)
 {
 	bool below;
-	int r = look_end(ov, e);
+	int r = look_end(ov, e, true);
 
 	if (r == 0)
 		r = look_below_layer(ov, e->dir, e->name, LAYER_LOWER, &below);
@@ -114,7 +116,7 @@ static int examine_direct(struct overlay *ov, struct end *e)
 static int examine_end(struct overlay *ov, struct end *e)
 {
 	struct statx stx;
-	int r = look_end(ov, e);
+	int r = look_end(ov, e, false);
 
 	if (r == 0)
 		r = dirfd_get(ov, e->dir, LAYER_UPPER, &e->upper.d);
@@ -576,10 +578,9 @@ static int try_rename(struct rename *rn)
 	uint32_t stamp;
 	int r;
 
-	r = look_end(ov, &rn->from);
-
+	r = look_end(ov, &rn->from, false);
 	if (r == 0)
-		r = look_end(ov, &rn->to);
+		r = look_end(ov, &rn->to, false);
 	if (r == 0)
 		r = check(rn);
 	if (r == 0)
@@ -601,6 +602,8 @@ static int try_rename(struct rename *rn)
 	if (rn->from.node != from || rn->to.node != to || rn->direct == node_is_upper(ov, from) || rn->from.j.stamp != stamp)
 		return -EAGAIN;
 	r = check(rn);
+	if (r == 0 && rn->to.in_the_way)
+		r = refuse_two(rn, &rn->from, &rn->to, -EACCES);
 	return r != 0 ? r : rename_held(rn);
 }
 
