@@ -152,6 +152,8 @@ static int fix_for(struct overlay *ov, struct node *n, struct statx *stx)
 			facts.n_places = 0;
 			index_name[0] = '\0';
 			stx->stx_nlink = 0;
+		} else if (n->layer == LAYER_MADE) {
+			stx->stx_nlink = 1; /* it has no name at all, but shows one */
 		}
 	}
 	if (parted) /* from its other links, which keep the number: it has the one that its next look-up gives it */
