@@ -176,7 +176,7 @@ int overlay_getattr(struct overlay *ov, const struct actor *who, struct node *n,
 	int r = gate_node(ov, who, GATE_STAT, n);
 
 	if (r < 0)
-		return r;
+		return file && r == -ENOENT ? -EACCES : r; /* as reading it: the kernel asks before it reads */
 	if (!file || node_has_flag(ov, n, NODE_METACOPY)) /* the file is on the data */
 		return attr_get(ov, n, ret);
 	r = file_statx(file, ret);

@@ -559,6 +559,8 @@ int overlay_readdir(struct overlay_dir *d, const struct actor *who, uint64_t off
 	_cleanup_(policy_state_unrefp) struct policy_state *state = NULL;
 	int r = d->stamp != rules_now(d->ov)->stamp ? gate_node(d->ov, who, GATE_LIST, d->node) : 0;
 
+	if (r == -ENOENT)
+		r = -EACCES; /* as to a descriptor, what is hidden is forbidden; and the C library takes ENOENT for the end */
 	if (r == 0)
 		r = judge_dir(d->ov, d->node, &state);
 	if (r < 0)
