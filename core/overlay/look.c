@@ -741,6 +741,15 @@ static int check_denied(struct overlay *ov, const struct actor *who, struct node
 	return gate_report_name(ov, who, GATE_LOOK, dir, name, 0, -j.as_file.error);
 }
 
+/*
+ * Is it absent since the policy says in which layers to look? In the lower alone, where the upper may have it; or in the upper,
+ * which has removed what the lower has.
+ */
+static bool absent_by_rule(const struct found *f)
+{
+	return f->j.state && (f->upper_whiteout || ruling_is_direct(&f->j.as_dir) || ruling_is_direct(&f->j.as_file));
+}
+
 int overlay_lookup(struct overlay *ov, const struct actor *who, struct node *dir, const char *name, struct entry *ret)
 {
 	struct node *n = NULL;
@@ -755,8 +764,8 @@ int overlay_lookup(struct overlay *ov, const struct actor *who, struct node *dir
 	if (r == 0)
 		r = look_node(ov, dir, name, &f, &n);
 	if (r <= 0) {
-		ret->hidden = r == 0 && f.hidden;
-		if (ret->hidden)
+		ret->hidden = r == 0 && (f.hidden || absent_by_rule(&f));
+		if (r == 0 && f.hidden)
 			(void) gate_report_name(ov, who, GATE_LOOK, dir, name, 0, -ENOENT); /* to be recorded: it is answered as absent */
 		return r;
 	}

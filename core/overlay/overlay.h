@@ -99,7 +99,7 @@ struct overlay_config {
 /* What a look-up, or a verb that makes a name, gives. */
 struct entry {
 	struct node *node; /* one look-up count, the caller's; NULL when absent */
-	bool hidden;	   /* absent since the policy hides it: another policy may not, so this is not to be remembered */
+	bool hidden;	   /* absent by the policy's doing: under another it may be there, so this is not to be remembered */
 	bool other_case;   /* found under a name that differs by case from the one asked for */
 	uint64_t id;
 	uint64_t generation;
