@@ -29,6 +29,7 @@
 #include "overlay/index.h"
 #include "overlay/judge.h"
 #include "overlay/lease.h"
+#include "overlay/look.h"
 #include "overlay/metacopy.h"
 #include "overlay/moving.h"
 #include "overlay/spot.h"
@@ -330,8 +331,14 @@ static int note_origin(struct copy *c)
 	bool links = !S_ISDIR(c->stx.stx_mode) && c->stx.stx_nlink > 1;
 	int has_origin, r;
 
-	if (c->from.layer == LAYER_MADE)
-		return 0;
+	if (c->from.layer == LAYER_MADE) {
+		if (!c->dir)
+			return 0;
+		c->record = (struct meta_record) {
+			.has = META_RECORD_INO, .fsid = LOOK_MADE_FSID, .ino = look_name_ino(c->dir, c->name),
+		};
+		return meta_set_record(&ov->meta, ov->work_fd, c->temp, &c->record);
+	}
 	has_origin = meta_make_origin(&ov->meta, c->from.fd, c->from.name, &origin);
 	if (has_origin < 0)
 		return has_origin;
@@ -432,7 +439,7 @@ static int commit(struct copy *c, const struct statx *stx, int fd)
 		return commit_container(c, stx);
 	{
 		SCOPE_LOCK(&node_shard(c->ov, n)->lock);
-		if (c->record.has & ~(uint32_t) META_RECORD_INO || c->index_name[0]) {
+		if (c->record.has || c->index_name[0]) {
 			struct node_ext *ext = node_ext_get(n);
 
 			if (!ext)

@@ -391,6 +391,7 @@ static size_t copy_places(struct overlay *ov, struct node *dir, struct place pla
 
 /* Names of files that the policy makes up. */
 struct making {
+	struct overlay *ov;
 	struct listing *list;
 	const struct policy_state *state;
 	struct node *dir;
@@ -399,7 +400,7 @@ struct making {
 static int add_made(void *arg, const char *name, int file)
 {
 	const struct making *m = arg;
-	struct item it = { .ino = look_name_ino(m->dir, name), .type = DT_REG }, *there;
+	struct item it = { .ino = look_made_ino(m->ov, m->dir, name), .type = DT_REG }, *there;
 	struct ruling as_dir, as_file;
 	size_t len = strlen(name);
 	int r = judge_listed(m->state, name, len, &as_dir, &as_file);
@@ -410,7 +411,7 @@ static int add_made(void *arg, const char *name, int file)
 /* The upper may have changed what is made up, or removed it; the lowers are behind it. */
 static int fill_by(struct overlay *ov, struct node *dir, const struct policy_state *state, struct listing *list)
 {
-	struct making making = { .list = list, .state = state, .dir = dir };
+	struct making making = { .ov = ov, .list = list, .state = state, .dir = dir };
 	struct place places[MAX_LAYERS];
 	size_t n = copy_places(ov, dir, places), i = 0;
 	int r = 0;

@@ -131,6 +131,11 @@ uint64_t look_name_ino(const struct node *dir, const char *name)
 	return h | UINT64_C(1) << 63; /* no tag of inomap.c has that bit */
 }
 
+uint64_t look_made_ino(struct overlay *ov, const struct node *dir, const char *name)
+{
+	return inomap_show(&ov->inomap, LOOK_MADE_FSID, look_name_ino(dir, name));
+}
+
 /*
  * The first file that a search for data comes upon: whoever searches knows which one it should be. A layer that was an upper of ours
  * says itself what its objects were before, and their copies say the same: see inherit_record() in copyup.c.
@@ -489,7 +494,7 @@ static int take_made(struct overlay *ov, struct node *dir, const char *name, int
 	f->dev = statx_dev(&f->stx);
 	f->real_ino = f->stx.stx_ino;
 	f->stx.stx_nlink = 1; /* it has no name at all */
-	f->ino = f->stx.stx_ino = look_name_ino(dir, name);
+	f->ino = f->stx.stx_ino = look_made_ino(ov, dir, name);
 	return 0;
 }
 

@@ -6,7 +6,7 @@
 
 struct found {
 	bool exists;
-	bool hidden;	     /* by the policy; nothing else is known */
+	bool hidden;	     /* by the policy; nothing else is known, but layer where only what it is has told */
 	char spelled[NAME_BYTES]; /* the name that it was found under, if that differs by case; "" */
 	struct judgement j;  /* what the policy says of the name; judged(&j, stx.stx_mode) of what was found */
 	bool upper_whiteout; /* the upper has a whiteout of that name */
@@ -54,8 +54,11 @@ int look_below_layer(struct overlay *ov, struct node *dir, const char *name, uin
  * a file was found; layer, dev, real_ino, stx and the record's ino, fsid and time of birth are of the first one. dir is not looked at for a path.
  */
 int look_data(struct overlay *ov, struct node *dir, const char *name, uint16_t above, const char *redirect, struct found *ret);
-/* The number of what has none, or none that may be shown. */
+/* A number for what has none, or none that may be shown. */
 uint64_t look_name_ino(const struct node *dir, const char *name);
+/* The same of a file that is made up. Its copy in the upper keeps the number: it has a record of this file system, which is none. */
+#define LOOK_MADE_FSID UINT64_C(0x6d61646520757021)
+uint64_t look_made_ino(struct overlay *ov, const struct node *dir, const char *name);
 /* Of a directory: would its count of links tell of directories that do not show? */
 bool look_is_secretive(const struct found *f);
 /* A listed name, looked up for whoever lists: 1 found, with a count on it; 0 absent. */

@@ -530,7 +530,7 @@ static int node_new(struct overlay *ov, const struct found *f, struct node **ret
 	n->ruling = *judged(&f->j, f->stx.stx_mode);
 	n->flags = (uint16_t) ((f->masked ? NODE_FIXED : 0) | (f->whole ? NODE_WHOLE : 0) | (f->metacopy ? NODE_METACOPY : 0) |
 			       (f->alone ? NODE_ALONE : 0));
-	if (f->record.has & ~(uint32_t) META_RECORD_INO || f->index_name[0] || f->redirect[0]) {
+	if (f->record.has || f->index_name[0] || f->redirect[0]) {
 		if (!node_ext_get(n))
 			goto fail;
 		if (f->redirect[0]) {
