@@ -231,6 +231,8 @@ static int where(struct overlay *ov, struct node *n, uint16_t layer, char name[s
 			ret->fd = n->fd; /* removed, but a program is still in it */
 			return n->fd >= 0 && layer == n->layer ? 0 : -ESTALE;
 		}
+		if (strlen(p->path ? p->path : n->names->text) >= NAME_BYTES)
+			return -ESTALE; /* a name below a directory is none that long */
 		memcpy(name, p->path ? p->path : n->names->text, strlen(p->path ? p->path : n->names->text) + 1);
 		ret->parent = n->names->dir;
 		node_ref(ret->parent);

@@ -302,20 +302,23 @@ static int new_paths(struct overlay *ov, const struct end *e, bool same_dir, str
 		}
 	}
 	for (size_t i = 0; i < ret->n && r == 0; i++) {
-		char buf[META_PATH_MAX], *path, *own = ret->v[i];
+		_cleanup_free_ char *own = NULL;
+		char buf[META_PATH_MAX], *path;
 
-		if (own && (own[0] == '/' || same_dir))
+		if (ret->v[i] && (ret->v[i][0] == '/' || same_dir))
 			continue;
+		own = steal_ptr(ret->v[i]);
 		if (same_dir) {
 			ret->v[i] = strdup(e->name);
 		} else {
 			r = place_path(ov, e->dir, ret->layers[i], buf, &path);
 			if (r == 0 && asprintf(&ret->v[i], "%s/%s", path, own ? own : e->name) < 0)
 				ret->v[i] = NULL;
-			free(own);
 		}
 		if (r == 0 && !ret->v[i])
 			r = -ENOMEM;
+		if (r == 0 && strlen(ret->v[i]) >= META_PATH_MAX)
+			r = -EXDEV; /* what is stored fits the buffers of all who read it */
 	}
 	return r;
 }

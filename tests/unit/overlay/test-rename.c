@@ -373,6 +373,72 @@ static void test_as_lower(void **state)
 	check(f, "top/again", "x");
 }
 
+/* A chain of directories, made one by one: it may be longer than a path. The descriptor of the last one. */
+static int make_chain(int fd, size_t n, const char *name, size_t last_len)
+{
+	char text[256];
+
+	for (size_t i = 0; i < n; i++) {
+		int next;
+
+		(void) snprintf(text, sizeof(text), "%.*s", (int) (i + 1 < n ? strlen(name) : last_len), name);
+		assert_int_equal(mkdirat(fd, text, 0755), 0);
+		next = openat(fd, text, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		assert_true(next >= 0);
+		(void) close(fd);
+		fd = next;
+	}
+	return fd;
+}
+
+/*
+ * Short names in one lower that are redirected to long ones in the next, so that the place of a directory is as long as a path can
+ * be. It is refused to move it where it would be longer.
+ */
+static void move_below_long_path(size_t last_len)
+{
+	struct fixture *f = fixture_new();
+	char shorter[128] = "l1", path[160], name[256];
+	int fd;
+
+	memset(name, 'N', 255);
+	name[255] = '\0';
+	layer_dir(f, "l2");
+	fd = make_chain(openat(f->fd, "l2", O_RDONLY | O_DIRECTORY | O_CLOEXEC), 16, name, last_len);
+	for (int i = 0; i < 16; i++) {
+		(void) snprintf(shorter + strlen(shorter), sizeof(shorter) - strlen(shorter), "/%d", i);
+		layer_dir(f, shorter);
+		layer_attr(f, shorter, META_REDIRECT, i < 15 ? name : name + 255 - last_len);
+	}
+	memset(name, 'X', 255);
+	fd = make_chain(fd, 1, name, 255);
+	fd = make_chain(make_chain(fd, 1, "sub", 3), 1, "subsub", 6);
+	(void) close(fd);
+	(void) snprintf(path, sizeof(path), "%s/x", shorter);
+	layer_dir(f, path);
+	layer_attr(f, path, META_REDIRECT, name);
+	(void) snprintf(path, sizeof(path), "%s/x/sub", shorter);
+	layer_dir(f, path);
+
+	fixture_open(f, 2);
+	(void) snprintf(path, sizeof(path), "%s/x", shorter + 3);
+	assert_names(f, path, "sub");
+	assert_int_equal(view_rename(f, path, "y", 0), -EXDEV);
+	assert_names(f, path, "sub");
+	(void) snprintf(path, sizeof(path), "%s/x/sub", shorter + 3);
+	assert_names(f, path, "subsub");
+	assert_int_equal(view_rename(f, path, "y", 0), -EXDEV);
+	assert_names(f, path, "subsub");
+	assert_false(view_exists(f, "y"));
+	fixture_free(f);
+}
+
+static void test_long_paths(void **state)
+{
+	move_below_long_path(254);
+	move_below_long_path(255);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -391,6 +457,7 @@ int main(void)
 		FIXTURE_TEST(test_replaced_but_open),
 		FIXTURE_TEST(test_symlinks_and_fifos),
 		FIXTURE_TEST(test_as_lower),
+		cmocka_unit_test(test_long_paths),
 	};
 
 	return FIXTURE_RUN(tests);
