@@ -444,8 +444,9 @@ static int put_attributes_back(struct completion *c)
 }
 
 /*
- * A crash at any point leaves what was there before, in full. Less data than the file is long is wanted by who is about to
- * truncate it: then it becomes shorter while the lower still counts, or a crash would show zeros.
+ * A crash at any point leaves the data that was there before, in full; but the time of change may be that of the crash, for no file
+ * system writes without setting it. Less data than the file is long is wanted by who is about to truncate it: then it becomes
+ * shorter while the lower still counts, or a crash would show zeros.
  */
 static int fill(struct completion *c, const struct actor *who)
 {
@@ -459,6 +460,20 @@ static int fill(struct completion *c, const struct actor *who)
 	if (r == 0)
 		r = restored;
 	return r == 0 && c->size > 0 && !ov->volatile_ ? io_fsync(ov->io, c->dst, false) : r;
+}
+
+/* It has failed, and nothing has happened: the space goes back, which may be what was lacking. Not by way of length 0: see above. */
+static void undo(struct completion *c)
+{
+	struct overlay *ov = c->ov;
+	struct statx stx;
+
+	(void) io_one(ov->io, (struct io_op) {
+		.kind = IO_FALLOCATE, .fd = c->dst, .flags = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, .len = c->before.stx_size,
+	}); /* where that is not known, the space stays for the next try */
+	(void) io_truncate(ov->io, c->dst, c->before.stx_size);
+	if (put_attributes_back(c) == 0 && io_statx(ov->io, c->dst, NULL, STATX_BASIC_STATS, &stx) == 0)
+		(void) attr_hide_ctime(ov, c->node, &stx, c->ctime);
 }
 
 /* The data is there: says so. Only the first step counts, the others tidy up. */
@@ -497,10 +512,13 @@ static int complete_held(struct overlay *ov, const struct actor *who, struct nod
 	if (r <= 0)
 		return r;
 	r = completion_open(&c, limit);
-	if (r == 0)
-		r = fill(&c, who);
+	if (r < 0)
+		return r;
+	r = fill(&c, who);
 	if (r == 0)
 		r = declare_whole(&c);
+	if (r < 0)
+		undo(&c);
 	return r;
 }
 
@@ -516,7 +534,7 @@ int metacopy_complete(struct overlay *ov, const struct actor *who, struct node *
 
 void metacopy_hold(struct overlay *ov, struct node *n, struct lease *ret)
 {
-	if (node_has_flag(ov, n, NODE_METACOPY))
+	if (S_ISREG(n->type) && !node_has_flag(ov, n, NODE_WHOLE)) /* unknown is as good as without data: nobody waits long */
 		lease_take(ov, n, LEASE_COPY, ret);
 }
 

@@ -5,6 +5,7 @@
 #include <sys/xattr.h>
 
 #include "layer/meta.h"
+#include "overlay/metacopy.h"
 
 #define TEXT "the data, in the lowest layer"
 
@@ -406,6 +407,100 @@ static void test_given_up(void **state)
 	free(big);
 }
 
+/* Data can only be copied by reading and writing. */
+struct by_hand {
+	struct io_engine engine;
+	struct io_engine *inner;
+};
+
+static void by_hand_run(struct io_engine *e, struct io_op *ops, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (ops[i].kind == IO_CLONE || ops[i].kind == IO_COPY_RANGE)
+			ops[i].res = -EOPNOTSUPP;
+		else
+			io_run(container_of(e, struct by_hand, engine)->inner, &ops[i], 1);
+	}
+}
+
+static struct io_engine *by_hand_free(struct io_engine *e)
+{
+	return NULL;
+}
+
+static const struct io_engine_ops by_hand_ops = { .name = "by hand", .run = by_hand_run, .free = by_hand_free };
+
+/* What has failed keeps no space, and has changed nothing. */
+static void test_failed_completion(void **state)
+{
+	static const struct {
+		enum io_kind kind;
+		int error;
+	} faults[] = { { IO_WRITE, ENOSPC }, { IO_FSYNC, EIO }, { IO_REMOVEXATTR, EIO } };
+	struct fixture *f = *state;
+	struct by_hand by_hand = { .engine.ops = &by_hand_ops, .inner = f->fault };
+	char *big = malloc((3u << 20) + 1);
+	struct statx before, after;
+	uint64_t n_blocks;
+
+	assert_non_null(big);
+	memset(big, 'x', 3u << 20);
+	big[3u << 20] = '\0';
+	layer_file(f, "l1/file", big);
+	f->engine = &by_hand.engine;
+	open_with_metacopy(f, 1);
+	if (f->userxattr) {
+		free(big);
+		return;
+	}
+	assert_int_equal(view_chmod(f, "file", 0640), 0);
+	before = view_stat(f, "file");
+	n_blocks = layer_stat(f, "upper/file").stx_blocks;
+	(void) view_node(f, "file"); /* held: its ctime is known in memory only */
+	for (size_t i = 0; i < ARRAY_SIZE(faults); i++) {
+		const struct attr_change cut = { .valid = ATTR_SIZE, .size = 2u << 20 };
+		for (int by_truncation = 0; by_truncation < 2; by_truncation++) {
+			f->fault_kind = faults[i].kind;
+			f->fault_error = faults[i].error;
+			f->fault_count = faults[i].kind == IO_WRITE; /* the second */
+			fixture_arm(f);
+			assert_int_equal(by_truncation ? view_setattr(f, "file", &cut) : view_append(f, "file", "y"), -faults[i].error);
+			fixture_disarm(f);
+			assert_true(fixture_was_hit(f));
+			assert_int_equal(layer_stat(f, "upper/file").stx_blocks, n_blocks); /* attributes may have one */
+			after = view_stat(f, "file");
+			assert_memory_equal(&after, &before, sizeof(after));
+			assert_content(f, "file", big);
+		}
+	}
+	assert_int_equal(view_append(f, "file", "y"), 0);
+	assert_int_equal(view_stat(f, "file").stx_size, (3u << 20) + 1);
+	free(big);
+	fixture_close(f);
+}
+
+/* Whoever changes attributes waits for a completion, also of a file of which nothing is known yet. */
+static void test_hold(void **state)
+{
+	struct fixture *f = *state;
+	struct node *n;
+
+	layer_file(f, "upper/file", "x");
+	layer_dir(f, "upper/dir");
+	layer_dir(f, "l1");
+	open_with_metacopy(f, 1);
+	n = view_node(f, "file");
+	for (int known = 0; known < 2; known++) {
+		LEASE(held);
+
+		metacopy_hold(f->ov, n, &held);
+		assert_ptr_equal(held.node, known ? NULL : n);
+		lease_done(&held);
+		held.node = NULL;
+		assert_int_equal(open_result(f, "file"), 0);
+	}
+}
+
 /* made by others */
 
 /* The kernel's files have no redirect until they are renamed, and no record. */
@@ -715,6 +810,8 @@ int main(void)
 		FIXTURE_TEST(test_completion),
 		FIXTURE_TEST(test_truncation),
 		FIXTURE_TEST(test_given_up),
+		FIXTURE_TEST(test_failed_completion),
+		FIXTURE_TEST(test_hold),
 		FIXTURE_TEST(test_names_of_others),
 		FIXTURE_TEST(test_names_without_redirects),
 		FIXTURE_TEST(test_completed_by_others),
