@@ -72,7 +72,9 @@ int attr_fix(struct overlay *ov, const struct attr_facts *facts, struct statx *s
 		stx->stx_btime.tv_sec = rec->btime_sec;
 		stx->stx_btime.tv_nsec = rec->btime_nsec;
 	}
-	if (facts->metacopy) /* as if it had no holes: to know better the data would have to be asked each time */
+	if (facts->metacopy && facts->data_blocks > 0)
+		stx->stx_blocks = facts->data_blocks;
+	else if (facts->metacopy) /* as if it had no holes */
 		stx->stx_blocks = MAX(stx->stx_blocks, (stx->stx_size + 4095) / 4096 * 8);
 	if (ov->devices == OVERLAY_DEVICES_HARMLESS && (S_ISCHR(stx->stx_mode) || S_ISBLK(stx->stx_mode)) &&
 	    !mask_admits_device(NULL, stx))
@@ -156,6 +158,8 @@ static int fix_for(struct overlay *ov, struct node *n, struct statx *stx)
 			stx->stx_nlink = 1; /* it has no name at all, but shows one */
 		}
 	}
+	if (facts.metacopy)
+		facts.data_blocks = metacopy_blocks(ov, n);
 	if (parted) /* from its other links, which keep the number: it has the one that its next look-up gives it */
 		facts.ino = inomap_number(&ov->inomap, ov->io, dev, real_ino, ov->layers[LAYER_UPPER].fd, NULL);
 	return attr_fix(ov, &facts, stx);

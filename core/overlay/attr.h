@@ -11,6 +11,7 @@ struct attr_facts {
 	bool masked;
 	bool metacopy;			  /* its data is elsewhere */
 	bool secretive;			  /* a directory in which names can be hidden */
+	uint64_t data_blocks;		  /* and takes so many blocks; 0: that is not known */
 	const struct meta_record *record; /* NULL: none */
 	const char *index_name;		  /* NULL or "": none */
 };

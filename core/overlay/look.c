@@ -20,6 +20,7 @@
 #include "overlay/gate.h"
 #include "overlay/index.h"
 #include "overlay/mask.h"
+#include "overlay/metacopy.h"
 #include "overlay/spell.h"
 
 #define MAX_TRIES 16
@@ -715,6 +716,11 @@ static void give(struct overlay *ov, struct node *n, const struct found *f, stru
 {
 	ret->stx = f->stx;
 	ret->stx.stx_ctime = attr_ctime(ov, n, &f->stx);
+	if (f->metacopy) {
+		uint64_t n_blocks = metacopy_blocks(ov, n);
+
+		ret->stx.stx_blocks = n_blocks > 0 ? n_blocks : f->stx.stx_blocks;
+	}
 	ret->hidden = false;
 	ret->other_case = f->spelled[0];
 	node_give(ov, n, ret);

@@ -73,6 +73,7 @@ static void set_whole(struct node *n)
 		return;
 	place_free(n->ext->data);
 	n->ext->data = NULL;
+	n->ext->data_blocks = 0;
 	n->ext->record.has &= ~(uint32_t) META_RECORD_METACOPY;
 }
 
@@ -216,9 +217,8 @@ static int data_place(struct overlay *ov, struct node *n, struct place *ret)
 	return ret->path ? 0 : -ENOMEM;
 }
 
-static int open_at_place(struct overlay *ov, struct node *n, const struct place *p)
+static int open_at_place(struct overlay *ov, struct node *n, const struct place *p, int flags)
 {
-	const int flags = O_RDONLY | O_NONBLOCK; /* should it be a FIFO by now */
 	char name[NAME_BYTES];
 	struct node *dir;
 	DIRFD(d, ov);
@@ -226,7 +226,7 @@ static int open_at_place(struct overlay *ov, struct node *n, const struct place 
 
 	if (p->path[0] == '/')
 		return (int) io_one(ov->io, (struct io_op) {
-			.kind = IO_OPEN_BENEATH, .fd = ov->layers[p->layer].fd, .name = p->path + 1, .flags = flags,
+			.kind = IO_OPEN_BENEATH, .fd = ov->layers[p->layer].fd, .name = p->path + 1, .flags = (uint32_t) flags,
 		});
 	dir = node_parent(ov, n, name);
 	if (!dir)
@@ -260,10 +260,10 @@ static int open_data(struct overlay *ov, struct node *n, struct data_file *ret)
 	if (r < 0)
 		return r;
 	path = p.path;
-	fd = open_at_place(ov, n, &p);
+	fd = open_at_place(ov, n, &p, O_RDONLY | O_NONBLOCK); /* should it be a FIFO by now */
 	if (fd == -EMFILE || fd == -ENFILE) {
 		dircache_shrink(ov);
-		fd = open_at_place(ov, n, &p);
+		fd = open_at_place(ov, n, &p, O_RDONLY | O_NONBLOCK);
 	}
 	if (fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP || fd == -ESTALE || fd == -EXDEV)
 		return -EIO; /* the layer was changed behind our back */
@@ -307,6 +307,31 @@ int metacopy_open(struct overlay *ov, struct node *n, int flags, struct data_fil
 		}
 	}
 	return r == -EAGAIN ? -ESTALE : r;
+}
+
+uint64_t metacopy_blocks(struct overlay *ov, struct node *n)
+{
+	_cleanup_close_ int fd = -EBADF;
+	_cleanup_free_ char *path = NULL;
+	struct statx stx;
+	struct place p;
+
+	{
+		SCOPE_LOCK(&node_shard(ov, n)->lock);
+		if (n->ext && n->ext->data_blocks > 0)
+			return n->ext->data_blocks;
+	}
+	if (examine(ov, n) != 1 || data_place(ov, n, &p) < 0)
+		return 0;
+	path = p.path;
+	fd = open_at_place(ov, n, &p, O_PATH);
+	if (fd < 0 || io_statx(ov->io, fd, NULL, STATX_TYPE | STATX_INO | STATX_BLOCKS, &stx) < 0 || stx.stx_ino != p.ino ||
+	    statx_dev(&stx) != p.dev)
+		return 0;
+	SCOPE_LOCK(&node_shard(ov, n)->lock);
+	if (known(n) == 1)
+		n->ext->data_blocks = stx.stx_blocks; /* of a lower: they stay */
+	return stx.stx_blocks;
 }
 
 /* copying attributes alone */
@@ -576,6 +601,12 @@ static int pin(struct overlay *ov, struct node *n)
 		n->ext->data_pinned = true;
 	}
 	return r < 0 ? r : 1;
+}
+
+void metacopy_before_removal(struct overlay *ov, struct node *n)
+{
+	if (node_has_flag(ov, n, NODE_METACOPY))
+		(void) examine(ov, n); /* missing data is no reason to keep the file */
 }
 
 int metacopy_pin(struct overlay *ov, const struct actor *who, struct node *n)

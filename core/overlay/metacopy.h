@@ -16,6 +16,9 @@ int metacopy_open(struct overlay *ov, struct node *n, int flags, struct data_fil
 /* Are all bytes in the upper? */
 bool metacopy_data_is_upper(struct overlay *ov, struct node *n);
 
+/* The blocks that the data takes, of a file that is said to have none; 0: not known. Asked of the layer once. */
+uint64_t metacopy_blocks(struct overlay *ov, struct node *n);
+
 /* What a copy-up of the attributes alone needs to know. */
 struct metacopy_plan {
 	char redirect[META_REDIRECT_MAX + 1]; /* absolute: to be stored */
@@ -34,5 +37,7 @@ int metacopy_complete(struct overlay *ov, const struct actor *who, struct node *
  * where that cannot be, its data.
  */
 int metacopy_pin(struct overlay *ov, const struct actor *who, struct node *n);
+/* It is about to lose a name, perhaps the last: whoever holds it finds its data all the same. */
+void metacopy_before_removal(struct overlay *ov, struct node *n);
 /* Before a change of attributes: waits until nobody is about to put them back as they were, see metacopy_complete(). */
 void metacopy_hold(struct overlay *ov, struct node *n, struct lease *ret);

@@ -19,6 +19,7 @@
 #include "overlay/lease.h"
 #include "overlay/listing.h"
 #include "overlay/look.h"
+#include "overlay/metacopy.h"
 #include "overlay/moving.h"
 #include "overlay/spell.h"
 #include "overlay/spot.h"
@@ -100,6 +101,7 @@ static void keep(struct removal *rm)
 	SPOT(s);
 	int fd;
 
+	metacopy_before_removal(rm->ov, rm->node);
 	if (spot_open(rm->ov, rm->node, O_PATH, &s, &fd) == 0)
 		rm->fd = fd;
 }

@@ -559,6 +559,7 @@ static int rename_held(struct rename *rn)
 	if (rn->to.node && !exchange) {
 		SPOT(s);
 
+		metacopy_before_removal(ov, rn->to.node);
 		(void) spot_open(ov, rn->to.node, O_PATH, &s, &rn->kept_fd); /* see keep() in remove.c */
 	}
 	r = rn->direct ? 0 : prepare_ends(rn, &from, &to);

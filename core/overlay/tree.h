@@ -93,6 +93,7 @@ struct node_ext {
 	struct meta_record record;
 	struct place *data; /* NODE_METACOPY: where the data is, once that is known; the path is not NULL */
 	bool data_pinned;   /* and it is found there under any name that the file may get */
+	uint64_t data_blocks; /* that it takes there; 0 not asked yet */
 	char *index_name; /* the object's name in the index directory, by which it is reached */
 	char *redirect;	  /* a directory's, as the upper has it: its name, or path, in all that is below together */
 	/*

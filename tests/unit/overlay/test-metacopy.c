@@ -356,6 +356,39 @@ static void test_completion(void **state)
 	assert_content(f, "file", "THE" " data, in the lowest layer");
 }
 
+/* A file takes the blocks that its data takes: a sparse one few, wherever that is known to be. */
+static void test_blocks(void **state)
+{
+	struct fixture *f = *state;
+	struct statx below, shown;
+	struct overlay_file *file;
+	char full[PATH_MAX];
+
+	layer_file(f, "l1/sparse", TEXT);
+	layer_file(f, "l1/full", TEXT);
+	(void) snprintf(full, sizeof(full), "%s/l1/sparse", f->dir);
+	assert_int_equal(truncate(full, 100 << 20), 0);
+	open_with_metacopy(f, 1);
+	assert_int_equal(view_chmod(f, "sparse", 0600), 0);
+	assert_int_equal(view_chmod(f, "full", 0600), 0);
+	for (int remounted = 0; remounted < 2; remounted++) {
+		for (const char *const *p = (const char *const[]) { "sparse", "full", NULL }; *p; p++) {
+			(void) snprintf(full, sizeof(full), "l1/%s", *p);
+			below = layer_stat(f, full);
+			shown = view_stat(f, *p);
+			if (!f->userxattr)
+				assert_int_equal(shown.stx_blocks, below.stx_blocks);
+			assert_int_equal(overlay_getattr(f->ov, &f->who, view_node(f, *p), NULL, &shown), 0);
+			if (!f->userxattr)
+				assert_int_equal(shown.stx_blocks, below.stx_blocks);
+		}
+		fixture_reopen(f);
+	}
+	assert_int_equal(view_open(f, "full", O_RDWR, &file), 0);
+	overlay_release(file);
+	assert_int_equal(view_stat(f, "full").stx_blocks, layer_stat(f, "upper/full").stx_blocks);
+}
+
 static void test_truncation(void **state)
 {
 	struct fixture *f = *state;
@@ -536,6 +569,32 @@ static void test_names_of_others(void **state)
 	assert_true(layer_has_attr(f, "upper/again", META_REDIRECT, "/d/two"));
 	assert_int_equal(view_append(f, "link", "!"), 0);
 	assert_content(f, "file", TEXT "!");
+}
+
+/* Held by somebody, without being open, when the name goes or becomes another's: the data was found by that name. */
+static void test_removed_names_of_others(void **state)
+{
+	struct fixture *f = *state;
+	struct node *removed, *replaced;
+	struct overlay_file *file;
+	char buf[64];
+
+	if (f->userxattr)
+		return;
+	layer_kernel_upper(f);
+	fixture_open(f, 1);
+	removed = view_node(f, "d/file");
+	replaced = view_node(f, "d/renamed");
+	assert_int_equal(view_unlink(f, "d/file"), 0);
+	assert_int_equal(view_write(f, "d/new", "new"), 0);
+	assert_int_equal(view_rename(f, "d/new", "d/renamed", 0), 0);
+	assert_int_equal(overlay_open(f->ov, &f->who, removed, O_RDONLY, &file), 0);
+	assert_int_equal(overlay_read(file, buf, sizeof(buf), 0), strlen(TEXT));
+	overlay_release(file);
+	assert_int_equal(overlay_open(f->ov, &f->who, replaced, O_RDWR, &file), 0);
+	assert_int_equal(overlay_read(file, buf, sizeof(buf), 0), strlen("two"));
+	overlay_release(file);
+	assert_content(f, "d/renamed", "new");
 }
 
 static void test_names_without_redirects(void **state)
@@ -808,11 +867,13 @@ int main(void)
 		FIXTURE_TEST(test_names),
 		FIXTURE_TEST(test_falls_back),
 		FIXTURE_TEST(test_completion),
+		FIXTURE_TEST(test_blocks),
 		FIXTURE_TEST(test_truncation),
 		FIXTURE_TEST(test_given_up),
 		FIXTURE_TEST(test_failed_completion),
 		FIXTURE_TEST(test_hold),
 		FIXTURE_TEST(test_names_of_others),
+		FIXTURE_TEST(test_removed_names_of_others),
 		FIXTURE_TEST(test_names_without_redirects),
 		FIXTURE_TEST(test_completed_by_others),
 		FIXTURE_TEST(test_replaced_lower),
