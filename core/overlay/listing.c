@@ -217,8 +217,11 @@ static int number_entry(struct scan *s, const char *name, struct item *it)
 	return 0;
 }
 
-/* Only a look-up knows whether the two merge. See number() in look.c. */
-static int ask_number(struct scan *s, const char *name, struct item *it)
+/*
+ * Only a look-up knows whether the two merge. See number() in look.c. What is wrong with the entry is for its own look-up to say: it
+ * is no reason not to list the others.
+ */
+static void ask_number(struct scan *s, const char *name, struct item *it)
 {
 	FOUND(f);
 	int r = look(s->ov, s->dir, name, &f);
@@ -226,7 +229,6 @@ static int ask_number(struct scan *s, const char *name, struct item *it)
 	if (r == 0 && f.exists)
 		it->ino = f.ino;
 	it->maybe_below = false;
-	return r;
 }
 
 /* In a denied directory that is a way to something, only that shows. */
@@ -294,7 +296,7 @@ static int scan_entry(struct scan *s, const struct linux_dirent64 *d)
 	if (r == 0)
 		r = add(s->list, d->d_name, len, &it, &there);
 	if (r == 0 && there && there->maybe_below && it.type == DT_DIR)
-		r = ask_number(s, d->d_name, there);
+		ask_number(s, d->d_name, there);
 	return r;
 }
 

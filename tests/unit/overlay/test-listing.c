@@ -246,6 +246,7 @@ static void test_numbers(void **state)
 	layer_attr(f, "l1/to", META_REDIRECT, "low");
 	layer_file(f, "l2/to/below", "x");
 	layer_symlink(f, "x", "l1/link");
+	layer_ours(f, "l1");
 	fixture_open(f, 2);
 	for (int i = 0; i < 2; i++) {
 		dump = view_dump(f);
@@ -292,12 +293,29 @@ static void test_odd_names(void **state)
 	assert_names(f, "", "\x01 \xc3\x28");
 }
 
+/* A directory that nobody can enter is no reason not to list the others. */
+static void test_damaged_entry(void **state)
+{
+	struct fixture *f = *state;
+	struct entry e;
+
+	layer_dir(f, "upper/bad");
+	layer_attr(f, "upper/bad", META_REDIRECT, "/bad/../..");
+	layer_dir(f, "l1/bad");
+	layer_file(f, "l1/good", "x");
+	fixture_open(f, 1);
+	assert_names(f, "", "bad good");
+	assert_int_equal(view_lookup(f, "bad", &e), -EIO);
+	assert_int_equal(view_rmdir(f, "bad"), -EIO);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FIXTURE_TEST(test_dots),    FIXTURE_TEST(test_in_pieces), FIXTURE_TEST(test_while_changing), FIXTURE_TEST(test_plus),
 		FIXTURE_TEST(test_empty),   FIXTURE_TEST(test_removed),	  FIXTURE_TEST(test_no_directory),   FIXTURE_TEST(test_numbers),
 		FIXTURE_TEST(test_odd_names),
+		FIXTURE_TEST(test_damaged_entry),
 	};
 
 	return FIXTURE_RUN(tests);
