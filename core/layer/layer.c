@@ -33,6 +33,7 @@ int layer_init(struct layer *l, struct io_engine *io, int fd, bool userxattr, bo
 	if (r < 0)
 		return r;
 	l->ours = r == 1 && (rec.has & META_RECORD_LAYER);
+	l->redirects = l->ours || !userxattr;
 	l->wh_names = !lowest && !l->ours;
 	l->fd = fd;
 	return 0;
@@ -183,7 +184,7 @@ int layer_look_attrs(const struct layer *l, int fd, const char *name, unsigned i
 		return (int) n;
 	if (n > 0) {
 		r = look_opaque(l, fd, name, list, (size_t) n, ret);
-		if (r == 0 && listed(list, (size_t) n, meta_name(&l->meta, META_REDIRECT, full)))
+		if (r == 0 && l->redirects && listed(list, (size_t) n, meta_name(&l->meta, META_REDIRECT, full)))
 			r = look_redirect(l, fd, name, ret->redirect);
 		if (r == 0 && (flags & LOOK_RECORD) && listed(list, (size_t) n, meta_name(&l->meta, META_OURS, full)))
 			r = meta_get_record(&l->meta, fd, name, &ret->record);

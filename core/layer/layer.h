@@ -17,6 +17,7 @@ struct layer {
 	int fd;		/* the root; O_PATH for lowers */
 	dev_t dev;	/* of the root */
 	bool ours;	/* made by this program: its objects may have records */
+	bool redirects;	/* are believed: where anybody may set them on what is his, only in layers that we made */
 	bool wh_names;	/* ".wh.NAME" means that NAME is gone: layers of others that are not the lowest */
 };
 

@@ -80,6 +80,7 @@ static int open_upper(struct overlay *ov, const struct overlay_config *config)
 		r = layer_init(l, ov->io, fd, config->userxattr, false);
 	if (r < 0)
 		return r;
+	l->redirects = true; /* what is in the upper has come through us */
 	(void) steal_fd(&fd);
 	return 0;
 }

@@ -208,6 +208,7 @@ static void test_redirect(void **state)
 	struct layer l;
 
 	layer_dir(f, "l1/d");
+	layer_ours(f, "l1");
 	l = layer_at(f, "l1", true);
 	for (size_t i = 0; i < ARRAY_SIZE(sound); i++) {
 		layer_attr(f, "l1/d", META_REDIRECT, sound[i]);
@@ -249,6 +250,7 @@ static void test_many_attributes(void **state)
 		(void) snprintf(name, sizeof(name), "user.%d.%0200d", i, 0);
 		layer_xattr(f, "l1/d", name, "x", 1);
 	}
+	layer_ours(f, "l1");
 	l = layer_at(f, "l1", true);
 	look_dir(&l, "d", &le);
 	assert_false(le.opaque || le.xwhiteouts || le.redirect[0]);

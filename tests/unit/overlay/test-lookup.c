@@ -208,6 +208,7 @@ static void test_relative_redirect(void **state)
 	layer_file(f, "l1/p/new/above", "above");
 	layer_attr(f, "l1/p/new", META_REDIRECT, "old");
 	layer_whiteout(f, "l1/p/old");
+	layer_ours(f, "l1");
 	fixture_open(f, 2);
 	assert_names(f, "p", "new");
 	assert_names(f, "p/new", "above below");
@@ -225,6 +226,7 @@ static void test_absolute_redirect(void **state)
 	layer_file(f, "l2/a/b/c/middle", "middle");
 	layer_file(f, "l1/new/above", "above");
 	layer_attr(f, "l1/new", META_REDIRECT, "/a/b/c");
+	layer_ours(f, "l1");
 	fixture_open(f, 3);
 	assert_names(f, "new", "above below middle");
 	assert_content(f, "new/below", "below");
@@ -243,6 +245,8 @@ static void test_redirect_through_renamed(void **state)
 	layer_file(f, "l1/third/above", "above");
 	layer_attr(f, "l1/third", META_REDIRECT, "/second/sub");
 	layer_whiteout(f, "l1/second");
+	layer_ours(f, "l1");
+	layer_ours(f, "l2");
 	fixture_open(f, 3);
 	assert_names(f, "", "third");
 	assert_names(f, "third", "above below");
@@ -260,6 +264,7 @@ static void test_redirect_within_redirect(void **state)
 	layer_attr(f, "l1/x/y", META_REDIRECT, "b");
 	layer_whiteout(f, "l1/x/b");
 	layer_whiteout(f, "l1/a");
+	layer_ours(f, "l1");
 	fixture_open(f, 2);
 	assert_names(f, "", "x");
 	assert_names(f, "x", "y");
@@ -280,6 +285,7 @@ static void test_redirect_to_nothing(void **state)
 	layer_file(f, "l2/d/below", "");
 	layer_symlink(f, ".", "l2/link");
 	layer_file(f, "l2/a/below", "");
+	layer_ours(f, "l1");
 	fixture_open(f, 2);
 	assert_names(f, "a", "above");
 	assert_names(f, "b", "above");
@@ -300,6 +306,7 @@ static void test_redirect_and_whiteouts(void **state)
 	layer_attr(f, "l2/o", META_OPAQUE, "y");
 	layer_file(f, "l1/b/above", "");
 	layer_attr(f, "l1/b", META_REDIRECT, "/o/sub");
+	layer_ours(f, "l1");
 	fixture_open(f, 3);
 	assert_names(f, "a", "above");
 	assert_names(f, "b", "above middle");
@@ -313,11 +320,39 @@ static void test_forged_redirects(void **state)
 
 	layer_dir(f, "l1/d");
 	layer_dir(f, "l2/d");
+	layer_ours(f, "l1");
 	fixture_open(f, 2);
 	for (size_t i = 0; i < ARRAY_SIZE(forged); i++) {
 		layer_attr(f, "l1/d", META_REDIRECT, forged[i]);
 		assert_int_equal(view_lookup(f, "d", &e), -EIO);
 	}
+}
+
+/* Attributes that anybody may set on what is his own: who made the layer decides whether they are believed. */
+static void test_redirects_of_users(void **state)
+{
+	struct fixture *f = *state;
+
+	layer_file(f, "l3/secret/key", "x");
+	layer_dir(f, "l2/ours");
+	layer_dir(f, "l1/forged");
+	layer_dir(f, "l1/senseless");
+	layer_dir(f, "upper/above");
+	layer_xattr(f, "l2/ours", "user.overlay.redirect", "/secret", 7);
+	layer_xattr(f, "l1/forged", "user.overlay.redirect", "/secret", 7);
+	layer_xattr(f, "l1/senseless", "user.overlay.redirect", "a/b", 3);
+	layer_xattr(f, "upper/above", "user.overlay.redirect", "/secret", 7);
+	f->userxattr = true; /* for root too */
+	layer_ours(f, "l2");
+	f->config.userxattr = true;
+	fixture_open(f, 3);
+	assert_names(f, "forged", "");
+	assert_names(f, "senseless", "");
+	assert_names(f, "ours", "key");
+	assert_names(f, "above", "key");
+	assert_int_equal(view_rename(f, "forged", "renamed", 0), 0);
+	fixture_reopen(f);
+	assert_names(f, "renamed", "");
 }
 
 /* Nothing that a layer holds leads out of it. */
@@ -331,6 +366,7 @@ static void test_contained(void **state)
 	layer_dir(f, "l1/d");
 	layer_attr(f, "l1/d", META_REDIRECT, "/link");
 	layer_symlink(f, "../secret", "l2/link");
+	layer_ours(f, "l1");
 	fixture_open(f, 2);
 	assert_int_equal(view_lookup(f, "link/file", &e), -ENOTDIR);
 	assert_names(f, "d", "");
@@ -436,6 +472,7 @@ int main(void)
 		FIXTURE_TEST(test_redirect_to_nothing),
 		FIXTURE_TEST(test_redirect_and_whiteouts),
 		FIXTURE_TEST(test_forged_redirects),
+		FIXTURE_TEST(test_redirects_of_users),
 		FIXTURE_TEST(test_contained),
 		FIXTURE_TEST(test_numbers_of_merged),
 		FIXTURE_TEST(test_foreign_upper),

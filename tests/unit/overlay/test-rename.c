@@ -333,6 +333,7 @@ static void test_again_over_renamed(void **state)
 	layer_dir(f, "l1/new");
 	layer_xattr(f, "l1/new", f->userxattr ? "user.overlay.redirect" : "trusted.overlay.redirect", "/old", 4);
 	layer_whiteout(f, "l1/old");
+	layer_ours(f, "l1");
 	fixture_open(f, 2);
 	assert_int_equal(view_rename(f, "new/d", "e/d", 0), 0);
 	assert_int_equal(view_rename(f, "e/d", "d2", 0), 0);
@@ -420,6 +421,7 @@ static void move_below_long_path(size_t last_len)
 	(void) snprintf(path, sizeof(path), "%s/x/sub", shorter);
 	layer_dir(f, path);
 
+	layer_ours(f, "l1");
 	fixture_open(f, 2);
 	(void) snprintf(path, sizeof(path), "%s/x", shorter + 3);
 	assert_names(f, path, "sub");
