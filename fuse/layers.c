@@ -294,6 +294,69 @@ int layers_mask(struct layers *l, int fd)
 	return 0;
 }
 
+static bool is_at(const char *path, int dir)
+{
+	_cleanup_close_ int fd = path[0] == '/' ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -EBADF;
+
+	return fd >= 0 && layers_same(fd, dir) == 1;
+}
+
+/* Overlayfs shows a directory as it was given, which may be with backslashes before commas, colons and backslashes. */
+static void drop_backslashes(char *s)
+{
+	char *to = s;
+
+	for (; *s; s++) {
+		if (s[0] == '\\' && s[1])
+			s++;
+		*to++ = *s;
+	}
+	*to = '\0';
+}
+
+/* Has the overlay mount this directory as upper or work directory? */
+static bool is_used_by(const struct mount_entry *e, int dir)
+{
+	static const char *const names[] = { "upperdir", "workdir" };
+	bool used = false;
+
+	for (size_t i = 0; !used && i < ARRAY_SIZE(names); i++) {
+		_cleanup_free_ char *path = mount_entry_option(e, names[i]);
+
+		if (!path)
+			continue;
+		used = is_at(path, dir);
+		drop_backslashes(path);
+		used |= is_at(path, dir);
+	}
+	return used;
+}
+
+/* Kernel overlayfs takes no lock that we could see. What two change at a time, neither can rely on. */
+static int check_kernel_overlays(const struct layers *l, struct problem *p)
+{
+	struct mount_table mounts;
+	int r = mount_table_read(0, &mounts);
+
+	if (r < 0)
+		return problem_errno(p, r, l->upper);
+	for (size_t i = 0; r == 0 && i < mounts.n; i++) {
+		const struct mount_entry *e = &mounts.v[i];
+		bool upper, work;
+
+		if (strcmp(e->type, "overlay") != 0)
+			continue;
+		upper = is_used_by(e, l->upper_fd);
+		work = is_used_by(e, l->work_fd);
+		if (!upper && !work)
+			continue;
+		r = problem_set(p, -EBUSY, upper ? l->upper : l->work, "in use by overlayfs, mounted on %s", e->mount_point);
+		(void) problem_hint(p, r, "umount %s", e->mount_point);
+	}
+	mount_table_done(&mounts);
+	return r;
+}
+
 static int open_upper(struct layers *l, const char *upper, const char *work, struct problem *p)
 {
 	_cleanup_free_ char *beside = NULL;
@@ -310,6 +373,8 @@ static int open_upper(struct layers *l, const char *upper, const char *work, str
 		r = open_writable(work ? work : beside, "work directory", &l->work_fd, &l->work, p);
 	if (r == 0)
 		r = holder_lock(l->work_fd, l->work, p);
+	if (r == 0)
+		r = check_kernel_overlays(l, p);
 	if (r == 0)
 		r = check_upper(l, p);
 	if (r < 0 && made)

@@ -34,13 +34,15 @@ void mount_entry_done(struct mount_entry *e)
 	free(e->mount_point);
 	free(e->type);
 	free(e->source);
+	free(e->options);
 	*e = (struct mount_entry) { 0 };
 }
 
 /* 36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue */
 int mount_entry_parse(char *line, struct mount_entry *ret)
 {
-	char *save = NULL, *field, *mount_point = NULL, *type, *source;
+	char *save = NULL, *field, *mount_point = NULL, *type, *source, *options = NULL;
+	size_t len;
 	unsigned int major = 0, minor = 0;
 
 	field = strtok_r(line, " \n", &save);
@@ -57,8 +59,13 @@ int mount_entry_parse(char *line, struct mount_entry *ret)
 		return -EINVAL;
 	/* An empty source leaves two spaces in a row, so that strtok() would take the next field for it. */
 	source = save;
+	len = source ? strcspn(source, " \n") : 0;
+	if (source && source[len] == ' ') {
+		options = source + len + 1;
+		options[strcspn(options, " \n")] = '\0';
+	}
 	if (source)
-		source[strcspn(source, " \n")] = '\0';
+		source[len] = '\0';
 
 	unescape(mount_point);
 	unescape(type);
@@ -67,13 +74,32 @@ int mount_entry_parse(char *line, struct mount_entry *ret)
 		.mount_point = strdup(mount_point),
 		.type = strdup(type),
 		.source = strdup(source ? source : ""),
+		.options = strdup(options ? options : ""),
 	};
-	if (!ret->mount_point || !ret->type || !ret->source) {
+	if (!ret->mount_point || !ret->type || !ret->source || !ret->options) {
 		mount_entry_done(ret);
 		return -ENOMEM;
 	}
 	unescape(ret->source);
 	return 0;
+}
+
+/* A comma in a value is escaped too, so they can be told apart before. */
+char *mount_entry_option(const struct mount_entry *e, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (const char *p = e->options; *p; p += strcspn(p, ","), p += *p == ',') {
+		char *value;
+
+		if (strncmp(p, name, len) != 0 || p[len] != '=')
+			continue;
+		value = strndup(p + len + 1, strcspn(p + len + 1, ","));
+		if (value)
+			unescape(value);
+		return value;
+	}
+	return NULL;
 }
 
 void mount_table_done(struct mount_table *t)

@@ -18,6 +18,7 @@ struct mount_entry {
 	char *mount_point;
 	char *type;
 	char *source;
+	char *options; /* of the file system, as the kernel writes them: see mount_entry_option() */
 };
 
 struct mount_table {
@@ -31,6 +32,9 @@ void mount_table_done(struct mount_table *t);
 /* What is mounted on exactly this path, topmost; NULL: nothing. */
 const struct mount_entry *mount_table_at(const struct mount_table *t, const char *path);
 const struct mount_entry *mount_table_dev(const struct mount_table *t, dev_t dev);
+
+/* The value of an option that the file system shows, unescaped, to be freed; NULL: it shows none, or there is no memory. */
+char *mount_entry_option(const struct mount_entry *e, const char *name);
 
 /* One line; exposed for tests. -EINVAL: not in the format of proc(5). Changes the line. */
 int mount_entry_parse(char *line, struct mount_entry *ret);

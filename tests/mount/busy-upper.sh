@@ -14,5 +14,21 @@ unmount_view
 mount_view "$L" "$U" "$W" "$T/second"
 [ -e "$T/second/works" ] || fail "changes are lost"
 "$OSFUSE" umount "$T/second"
+if [ "$(id -u)" -eq 0 ] && grep -qw overlay /proc/filesystems; then
+	# kernel overlayfs, in directories whose names it has to escape
+	odd="$T/odd ,\\:name"
+	mkdir -p "$odd/u" "$odd/w" "$T/plain/u" "$T/plain/w"
+	refused() { # UPPER WORK
+		fails 1 "in use by overlayfs, mounted on $M" "$OSFUSE" mount --lower "$L" --upper "$1" --work "$2" "$T/second"
+	}
+	escaped=$(printf '%s' "$odd" | sed 's/[\\,:]/\\&/g')
+	mount -t overlay none -o "lowerdir=$L,upperdir=$escaped/u,workdir=$escaped/w" "$M"
+	refused "$odd/u" "$odd/w"
+	refused "$odd/u" "$T/plain/w"
+	refused "$T/plain/u" "$odd/w"
+	umount "$M"
+	mount_view "$L" "$odd/u" "$odd/w"
+	unmount_view
+fi
 # what the work directory knows is of its own upper, and may show nowhere else
 fails 1 "belongs to another upper" "$OSFUSE" mount --lower "$L" --upper "$T/upper2" --work "$W" "$T/second"
