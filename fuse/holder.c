@@ -133,6 +133,18 @@ pid_t beacon_find(dev_t dev, bool *ret_writable)
 	return 0;
 }
 
+bool holder_is_view(const struct mount_entry *e)
+{
+	if (strcmp(e->type, OSFUSE_FS_TYPE) == 0)
+		return true;
+	return strncmp(e->type, "fuse", 4) == 0 && beacon_find(e->dev, NULL) > 0;
+}
+
+bool holder_is_view_dev(dev_t dev)
+{
+	return beacon_find(dev, NULL) > 0;
+}
+
 /* "1: FLOCK  ADVISORY  WRITE 4711 08:01:131075 0 EOF" */
 pid_t holder_find(int fd)
 {

@@ -16,6 +16,7 @@
 
 #include "base/macro.h"
 
+struct mount_entry;
 struct problem;
 
 struct beacon {
@@ -31,6 +32,14 @@ int beacon_read(pid_t pid, struct beacon *ret);
 void beacon_done(struct beacon *b);
 /* The process that serves a mount; 0: none to be seen. ret_writable may be NULL. */
 pid_t beacon_find(dev_t dev, bool *ret_writable);
+
+/*
+ * Is this a mount of ours? By its type, or, where that was changed with subtype=, by its daemon's beacon: one whose daemon has
+ * ended cannot be known by that.
+ */
+bool holder_is_view(const struct mount_entry *e);
+/* The same of a FUSE file system that is known by its device number alone. Asks no file system but /proc. */
+bool holder_is_view_dev(dev_t dev);
 
 /* Who holds a flock() on the object behind fd; 0: unknown. */
 pid_t holder_find(int fd);

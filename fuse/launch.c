@@ -207,7 +207,7 @@ static int check_mount_point(struct view *v)
 	if (r < 0)
 		return problem_errno(v->problem, r, v->mount_point);
 	e = mount_table_at(&mounts, v->mount_point);
-	ours = e && strcmp(e->type, OSFUSE_FS_TYPE) == 0;
+	ours = e && holder_is_view(e);
 	mount_table_done(&mounts);
 	if (ours) {
 		(void) problem_set(v->problem, -EBUSY, v->mount_point, "an osfuse mount is there already");
@@ -469,6 +469,7 @@ static int make_overlay(struct view *v)
 		.volatile_ = c->volatile_,
 		.fold = folds(v),
 		.devices = harmless_devices(v) ? OVERLAY_DEVICES_HARMLESS : OVERLAY_DEVICES_ALL,
+		.is_view = holder_is_view_dev,
 		.masks = l->masks,
 		.n_masks = l->n_masks,
 		.policy = warden_policy(v->warden),
@@ -959,7 +960,7 @@ int launch_umount(const char *mount_point, bool lazy, struct problem *p)
 	e = mount_table_at(&mounts, mount_point);
 	if (!e)
 		r = problem_set(p, -EINVAL, mount_point, "not mounted");
-	else if (strcmp(e->type, OSFUSE_FS_TYPE) != 0)
+	else if (!holder_is_view(e))
 		r = problem_set(p, -EINVAL, mount_point, "not an osfuse mount, but %s", e->type);
 	pid = r == 0 ? beacon_find(e->dev, NULL) : 0;
 	mount_table_done(&mounts);

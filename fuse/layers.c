@@ -475,7 +475,7 @@ static void seclude_child(const struct layers *l, const struct mount_table *moun
 	if (newmount_private_namespace() < 0)
 		return;
 	for (size_t i = mounts->n; i > 0; i--)
-		if (strcmp(mounts->v[i - 1].type, OSFUSE_FS_TYPE) == 0)
+		if (holder_is_view(&mounts->v[i - 1]))
 			(void) newmount_forget(mounts->v[i - 1].mount_point); /* what stays, the overlay does not enter */
 	for (size_t i = 0; i < l->n_lowers; i++) {
 		_cleanup_close_ int fd = open(l->lowers[i], O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -515,7 +515,7 @@ void layers_seclude(struct layers *l)
 	if (!mount_privileged() || mount_table_read(0, &mounts) < 0)
 		return;
 	for (size_t i = 0; i < mounts.n; i++)
-		views |= strcmp(mounts.v[i].type, OSFUSE_FS_TYPE) == 0;
+		views |= holder_is_view(&mounts.v[i]);
 	/* A copy keeps what it holds alive: another view in it could not end while ours lasts. */
 	if (views)
 		seclude_without_views(l, &mounts);

@@ -31,6 +31,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "fuse/holder.h"
 #include "fuse/mountinfo.h"
 #include "fuse/newmount.h"
 #include "fuse/problem.h"
@@ -482,17 +483,18 @@ int mount_remount(const char *mount_point, const struct mount_flags *flags, stru
 	struct mount_table table;
 	const struct mount_entry *e;
 	unsigned long ms = MS_REMOUNT;
-	bool ours;
+	bool ours, mounted;
 	int r;
 
 	r = mount_table_read(0, &table);
 	if (r < 0)
 		return problem_errno(p, r, mount_point);
 	e = mount_table_at(&table, mount_point);
-	ours = e && strncmp(e->type, "fuse", 4) == 0;
+	mounted = e != NULL;
+	ours = e && holder_is_view(e);
 	mount_table_done(&table);
 	if (!ours)
-		return problem_set(p, -EINVAL, mount_point, e ? "not an osfuse mount" : "not mounted");
+		return problem_set(p, -EINVAL, mount_point, mounted ? "not an osfuse mount" : "not mounted");
 	if (!mount_privileged()) {
 		(void) problem_set(p, -EPERM, mount_point, "only root can change the flags of a mount");
 		return problem_hint(p, -EPERM, "unmount it, and mount it with the new flags");

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "fuse/holder.h"
 #include "fuse/mountinfo.h"
 #include "fuse/problem.h"
 #include "io/io.h"
@@ -54,7 +55,7 @@ static enum report_state find_state(const struct mount_table *mounts, const char
 {
 	const struct mount_entry *e = mount_point ? mount_table_at(mounts, mount_point) : NULL;
 
-	if (!e || strcmp(e->type, OSFUSE_FS_TYPE) != 0)
+	if (!e || !holder_is_view(e))
 		return REPORT_NOT_MOUNTED;
 	if (sandbox_in_use(sb) != 0)
 		return REPORT_MOUNTED;

@@ -3,7 +3,7 @@
  * program (two daemons could wait for each other), into the store of changes, and into the kernel's pseudo file systems, whose
  * content belongs to the host's processes. These show as empty directories.
  *
- * A mount shows by its device number. Each file system is classified once, by its type in /proc/self/mountinfo. Numbers of
+ * A mount shows by its device number. A view may show any type: whether a FUSE file system is one, the program has to say. Each file system is classified once, by its type in /proc/self/mountinfo. Numbers of
  * file systems without a disk are used again after unmounting, so those are remembered together with the mount's id.
  */
 
@@ -74,6 +74,7 @@ static enum filter classify(const struct overlay *ov, unsigned int major, unsign
 {
 	enum filter filter = FILTER_ALL;
 	_cleanup_free_ char *line = NULL;
+	bool fuse = false;
 	size_t size = 0;
 	FILE *f = fopen("/proc/self/mountinfo", "re");
 
@@ -85,10 +86,13 @@ static enum filter classify(const struct overlay *ov, unsigned int major, unsign
 
 		if (parse_mount(line, &ma, &mi, &point, &type) && ma == major && mi == minor) {
 			filter = filter_of_type(ov, type, point);
+			fuse = strncmp(type, "fuse", 4) == 0;
 			break;
 		}
 	}
 	(void) fclose(f);
+	if (filter == FILTER_ALL && fuse && ov->is_view && ov->is_view(makedev(major, minor)))
+		filter = FILTER_NOTHING;
 	return filter;
 }
 

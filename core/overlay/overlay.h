@@ -83,6 +83,11 @@ struct overlay_config {
 	bool metacopy;
 	bool volatile_; /* nothing is synced */
 	enum overlay_devices devices;
+	/*
+	 * Is the FUSE file system with this device number another view? Asked once of each that is met and has not the type of our own;
+	 * any thread. NULL: none is.
+	 */
+	bool (*is_view)(dev_t dev);
 	/* Directories shown empty and untouchable, known by device and inode: our own store, upper and work directories. */
 	const struct overlay_mask {
 		dev_t dev;

@@ -227,6 +227,7 @@ struct overlay {
 	size_t n_layers;
 	bool writable, no_redirect, no_index, volatile_, userxattr, metacopy;
 	enum overlay_devices devices;
+	bool (*is_view)(dev_t dev); /* NULL: none is */
 	uid_t overflow_uid, shown_uid; /* see ids.c */
 	gid_t overflow_gid, shown_gid;
 	_Atomic dev_t own_dev;

@@ -208,6 +208,7 @@ int overlay_new(struct io_engine *io, const struct overlay_config *config, struc
 	ov->fold = config->fold;
 	ov->report = config->report;
 	ov->report_arg = config->report_arg;
+	ov->is_view = config->is_view;
 	atomic_init(&ov->own_dev, (dev_t) -1);
 	meta_init(&ov->meta, io, config->userxattr);
 	ids_init(ov);
