@@ -133,6 +133,15 @@ static int is_empty_dir(int fd)
 	return r;
 }
 
+static int problem_hung(struct problem *p, const char *mount_point, pid_t pid)
+{
+	if (pid > 0)
+		(void) problem_set(p, -ETIMEDOUT, mount_point, "its daemon, process %d, does not answer", (int) pid);
+	else
+		(void) problem_set(p, -ETIMEDOUT, mount_point, "the daemon of the view that is there does not answer");
+	return problem_hint(p, -ETIMEDOUT, "'osfuse umount --lazy %s' detaches the mount all the same", mount_point);
+}
+
 /* A mount on top of a dead one would work, but what is below would stay for ever. */
 static int repair_stale(struct view *v)
 {
@@ -143,7 +152,8 @@ static int repair_stale(struct view *v)
 		if (r < 0)
 			return r;
 	}
-	return r < 0 ? problem_errno(v->problem, r, v->mount_point) : 0;
+	return r == -ETIMEDOUT ? problem_hung(v->problem, v->mount_point, 0) :
+	       r < 0 ? problem_errno(v->problem, r, v->mount_point) : 0;
 }
 
 static int find_mount_point(struct view *v)
@@ -950,9 +960,8 @@ int launch_umount(const char *mount_point, bool lazy, struct problem *p)
 {
 	struct mount_table mounts;
 	const struct mount_entry *e;
-	bool stale;
 	pid_t pid;
-	int r;
+	int r, stale;
 
 	r = mount_table_read(0, &mounts);
 	if (r < 0)
@@ -967,15 +976,17 @@ int launch_umount(const char *mount_point, bool lazy, struct problem *p)
 	if (r < 0)
 		return r;
 
-	stale = mount_is_stale(mount_point) == 1;
-	r = mount_detach_path(mount_point, lazy || stale, p);
+	stale = lazy ? 0 : mount_is_stale(mount_point); /* lazily the mount is asked for nothing: it may be all that hangs */
+	if (stale == -ETIMEDOUT)
+		return problem_hung(p, mount_point, pid);
+	r = mount_detach_path(mount_point, lazy || stale == 1, p);
 	if (r < 0)
 		return r;
 	if (pid > 0 && holder_wait_exit(pid, lazy ? 500 : UMOUNT_PATIENCE_MS) == -ETIMEDOUT && !lazy) {
 		(void) problem_set(p, -ETIMEDOUT, mount_point, "unmounted, but process %d has not ended yet", (int) pid);
 		return problem_hint(p, -ETIMEDOUT, "another mount namespace may still hold the view");
 	}
-	if (stale)
+	if (lazy || stale == 1)
 		sweep();
 	return 0;
 }

@@ -18,6 +18,7 @@
 #include <linux/capability.h>
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -38,6 +39,7 @@
 
 #define DEVICE "/dev/fuse"
 #define HELPER "fusermount3"
+#define ANSWER_PATIENCE_MS 5000
 
 struct mount {
 	char *mount_point;
@@ -564,13 +566,21 @@ int mount_point_resolve(const char *path, char **ret)
 	return *ret ? 0 : -errno;
 }
 
+/* Not stat(): the kernel goes on answering that from its cache. */
+static int ask_mount(const char *mount_point)
+{
+	struct statfs sfs;
+
+	return statfs(mount_point, &sfs) < 0 && (errno == ENOTCONN || errno == ECONNABORTED) ? 1 : 0;
+}
+
 int mount_is_stale(const char *mount_point)
 {
 	struct mount_table table;
 	const struct mount_entry *e;
-	struct statfs sfs;
+	int r, status;
 	bool ours;
-	int r;
+	pid_t pid;
 
 	r = mount_table_read(0, &table);
 	if (r < 0)
@@ -578,6 +588,21 @@ int mount_is_stale(const char *mount_point)
 	e = mount_table_at(&table, mount_point);
 	ours = e && strcmp(e->type, OSFUSE_FS_TYPE) == 0;
 	mount_table_done(&table);
-	/* Not stat(): the kernel goes on answering that from its cache. */
-	return ours && statfs(mount_point, &sfs) < 0 && (errno == ENOTCONN || errno == ECONNABORTED) ? 1 : 0;
+	if (!ours)
+		return 0;
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (pid == 0)
+		_exit(ask_mount(mount_point));
+	r = holder_wait_exit(pid, ANSWER_PATIENCE_MS);
+	if (r < 0) {
+		(void) kill(pid, SIGKILL); /* it goes when it can: when the daemon goes, if that has taken the question */
+		(void) waitpid(pid, NULL, WNOHANG);
+		return r;
+	}
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return WIFEXITED(status) && WEXITSTATUS(status) == 1 ? 1 : 0;
 }

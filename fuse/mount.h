@@ -70,5 +70,8 @@ int mount_remount(const char *mount_point, const struct mount_flags *flags, stru
  * asked of a file system that may be dead. -ENOENT and so on as for stat().
  */
 int mount_point_resolve(const char *path, char **ret);
-/* 1: on this path is a mount of ours whose daemon is gone; 0 not. */
+/*
+ * 1: on this path is a mount of ours whose daemon is gone; 0 not. -ETIMEDOUT: its daemon is there, but does not answer within a few
+ * seconds. Before there are threads: a child asks, which may have to be left behind.
+ */
 int mount_is_stale(const char *mount_point);
