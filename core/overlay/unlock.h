@@ -4,6 +4,9 @@
  * Without root our own permission bits bind us: a directory of the upper that its owner has made read-only takes no copy-up, and
  * cannot be moved to another directory. To the view that is no matter of permissions, so the bits step aside for a moment.
  * As root none of this is ever needed: it is tried after EACCES only.
+ *
+ * A daemon that is killed in this moment leaves the object with the owner's bits set. Nothing says what they were: to write that down
+ * first would take the very permission that is missing.
  */
 
 #include "overlay/tree.h"
