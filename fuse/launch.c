@@ -942,6 +942,8 @@ int launch_find_mount(const char *what, char **ret_mount_point, struct problem *
 	_cleanup_free_ char *path = NULL;
 	int r = mount_point_resolve(what, &path), r2;
 
+	if (!what[0])
+		return problem_usage(p, "MOUNTPOINT|NAME", "is empty");
 	/* "sandbox" is a name first, "./sandbox" a directory, and so is what is mounted on. */
 	if (!strchr(what, '/') && !(r == 0 && mounted_at(path))) {
 		r2 = find_by_name(what, ret_mount_point, p);

@@ -170,6 +170,17 @@ static int check_same_mount(const struct layers *l, struct problem *p)
 	return problem_hint(p, -EXDEV, "--work names a directory beside the upper, through the same mount");
 }
 
+/* What we made there are directories; anything else was put in their place, and is neither followed nor cleared. */
+static int check_own_dir(const struct layers *l, int fd, const char *name, struct problem *p)
+{
+	struct stat st;
+
+	if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
+		return 0;
+	(void) problem_set(p, -ENOTDIR, l->work, "work directory: what is called %s in it is not a directory", name);
+	return problem_hint(p, -ENOTDIR, "--work names an empty directory, or one that was a work directory before");
+}
+
 /* A work directory is cleared without asking: so it must never be one that is used for anything else. */
 static int check_work_content(const struct layers *l, struct problem *p)
 {
@@ -183,9 +194,12 @@ static int check_work_content(const struct layers *l, struct problem *p)
 		return problem_errno(p, -errno, l->work);
 	}
 	while (r == 0 && (de = readdir(d))) {
-		if (strcmp(de->d_name, ".") == 0 || strcmp(de->d_name, "..") == 0 || strcmp(de->d_name, "work") == 0 ||
-		    strcmp(de->d_name, "index") == 0)
+		if (strcmp(de->d_name, ".") == 0 || strcmp(de->d_name, "..") == 0)
 			continue;
+		if (strcmp(de->d_name, "work") == 0 || strcmp(de->d_name, "index") == 0) {
+			r = check_own_dir(l, dirfd(d), de->d_name, p);
+			continue;
+		}
 		r = problem_set(p, -ENOTEMPTY, l->work, "work directory holds something else: %s", de->d_name);
 		(void) problem_hint(p, r, "--work names an empty directory, or one that was a work directory before");
 	}

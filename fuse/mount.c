@@ -192,8 +192,12 @@ static const char *caught_reason(void)
 	return s[0] ? s : "mounting failed";
 }
 
-static int problem_mount(struct problem *p, const char *mount_point)
+static int problem_mount(struct problem *p, int error, const char *mount_point)
 {
+	if (error != -EPERM) /* ours, not what libfuse or the helper met with */
+		return problem_errno(p, error, mount_point);
+	if (strstr(caught, strerror(EMFILE)))
+		return problem_errno(p, -EMFILE, DEVICE);
 	(void) problem_set(p, -EPERM, mount_point, "%s", caught_reason());
 	if (strstr(caught, "user_allow_other"))
 		return problem_hint(p, -EPERM, "as root, add the line user_allow_other to /etc/fuse.conf, or mount without allow_other");
@@ -342,7 +346,7 @@ int mount_attach(const char *mount_point, const struct mount_flags *flags, struc
 	r = mount_with_libfuse(mount_point, options, &m->fd);
 	catch_end(saved, memory);
 	if (r < 0) {
-		(void) problem_mount(p, mount_point);
+		(void) problem_mount(p, r, mount_point);
 		goto fail;
 	}
 	r = find_dev(mount_point, &m->dev);

@@ -35,7 +35,8 @@ int problem_set(struct problem *p, int error, const char *what, const char *form
 
 int problem_errno(struct problem *p, int error, const char *what)
 {
-	return problem_set(p, error, what, "%s", strerror(-error));
+	(void) problem_set(p, error, what, "%s", strerror(-error));
+	return error == -EMFILE ? problem_hint(p, error, "'ulimit -n' is too low: a few dozen descriptors are needed") : error;
 }
 
 int problem_usage(struct problem *p, const char *what, const char *format, ...)

@@ -331,11 +331,27 @@ int options_parse_o(struct launch_config *c, const char *text, bool sloppy, stru
 	return r;
 }
 
+/* What a variable that was not set leaves of an argument is not the name of anything. */
+static int check_empty(const struct launch_config *c, struct problem *p)
+{
+	if (c->mount_point && !c->mount_point[0])
+		return problem_usage(p, "MOUNTPOINT", "is empty");
+	if (c->upper && !c->upper[0])
+		return problem_usage(p, "--upper", "the name of the directory is empty");
+	if (c->work && !c->work[0])
+		return problem_usage(p, "--work", "the name of the directory is empty");
+	if (c->name && !c->name[0])
+		return problem_usage(p, "--name", "the name is empty");
+	return 0;
+}
+
 /* What goes together, and what does not. */
 static int check(struct launch_config *c, bool upper_by_o, struct problem *p)
 {
-	if (c->remount)
-		return 0;
+	int r = check_empty(c, p);
+
+	if (r < 0 || c->remount)
+		return r;
 	if (c->from_kernel)
 		return problem_usage(p, c->from_kernel, "is the kernel's to set");
 	if (upper_by_o && c->n_lowers == 0) {

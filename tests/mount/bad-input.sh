@@ -35,6 +35,29 @@ bad 1 "$M.*not" umount "$M"
 bad 1 . umount "$T/none"
 bad 1 'too long' mount $(layers) "/$(printf '%05000d' 0)"
 bad 1 'too long' mount $(layers "$T/$(printf '%0256d' 0)") "$M"
+bad 2 'upper.*empty' mount --lower "$L" --upper "" "$M"
+bad 2 'work.*empty' mount --lower "$L" --upper "$U" --work "" "$M"
+bad 2 'name.*empty' mount --lower "$L" --name "" "$M"
+bad 2 'mountpoint.*empty' mount --lower "$L" ""
+bad 2 'empty' umount ""
+mkdir "$T/precious"
+echo x >"$T/precious/file"
+for name in work index; do
+	ln -s "$T/precious" "$W/$name"
+	bad 1 "$W.*$name.*not a directory" mount $(layers) "$M"
+	rm "$W/$name"
+done
+[ -e "$T/precious/file" ] || fail "cleared what a link led to"
+# Too few descriptors at every point on the way: that is what is said, and nothing about /dev/fuse or a missing module.
+for n in $(seq 8 17); do
+	if (ulimit -n "$n" && exec "$OSFUSE" mount $(layers) "$M") >"$T/said" 2>&1; then
+		unmount_view
+		continue
+	fi
+	grep -qi 'too many open files' "$T/said" || fail "with $n descriptors: $(cat "$T/said")"
+	! grep -q modprobe "$T/said" || fail "with $n descriptors: $(cat "$T/said")"
+	! mounted || fail "mounted with $n descriptors"
+done
 fails 2 . "$OSFUSE"
 "$OSFUSE" --version | grep -qE '[0-9]+\.[0-9]+' || fail "no version"
 "$OSFUSE" --help | grep -q mount || fail "no help"
