@@ -115,6 +115,12 @@ int meta_set_record(const struct meta *m, int fd, const char *name, const struct
 	return meta_set(m, fd, name, META_OURS, &s, sizeof(s));
 }
 
+/* The file system has none; or this directory may not be opened, to ask. */
+static bool has_no_uuid(int64_t r)
+{
+	return r == -EOPNOTSUPP || r == -ENOTTY || r == -ENOSYS || r == -EINVAL || r == -EACCES || r == -EPERM;
+}
+
 int meta_make_origin(const struct meta *m, int dirfd, const char *name, struct meta_origin *ret)
 {
 	union {
@@ -128,7 +134,9 @@ int meta_make_origin(const struct meta *m, int dirfd, const char *name, struct m
 		return r == -EOPNOTSUPP || r == -EOVERFLOW ? 0 : (int) r;
 	if (fh.head.handle_type < 0 || fh.head.handle_type > 0xff || FB_HEAD + fh.head.handle_bytes > sizeof(ret->data))
 		return 0;
-	(void) io_one(m->io, (struct io_op) { .kind = IO_UUID, .fd = dirfd, .buf = uuid }); /* zeros where there is none */
+	r = io_one(m->io, (struct io_op) { .kind = IO_UUID, .fd = dirfd, .buf = uuid });
+	if (r < 0 && !has_no_uuid(r))
+		return (int) r; /* with another identity it would be another object */
 
 	ret->len = FB_HEAD + fh.head.handle_bytes;
 	ret->data[0] = FB_VERSION;
@@ -141,9 +149,9 @@ int meta_make_origin(const struct meta *m, int dirfd, const char *name, struct m
 	return 1;
 }
 
-void meta_origin_uuid(const struct meta_origin *o, uint8_t ret[static META_UUID_BYTES])
+uint8_t *meta_origin_uuid(struct meta_origin *o)
 {
-	memcpy(ret, o->data + FB_UUID, META_UUID_BYTES);
+	return o->data + FB_UUID;
 }
 
 int meta_bind_index(const struct meta *m, int index_fd, int upper_fd)

@@ -82,8 +82,8 @@ int meta_set_record(const struct meta *m, int fd, const char *name, const struct
 
 /* The origin of an object of a layer. 0 when its file system gives no handles. */
 int meta_make_origin(const struct meta *m, int dirfd, const char *name, struct meta_origin *ret);
-/* The file system that it is from; zeros where that has no UUID. */
-void meta_origin_uuid(const struct meta_origin *o, uint8_t ret[static META_UUID_BYTES]);
+/* The file system that it is from, in place; zeros where that has no UUID, or could not be asked. */
+uint8_t *meta_origin_uuid(struct meta_origin *o);
 /* Says that an index directory belongs to an upper. -ESTALE: it belongs to another one. */
 int meta_bind_index(const struct meta *m, int index_fd, int upper_fd);
 /* The name of an object in the index directory: the handle in hex. */

@@ -9,8 +9,8 @@
 
 /*
  * The name in the index of a lower object with several links, whose origin and device are given. False: it can have none, and
- * its links part when one of them is copied up.
+ * its links part when one of them is copied up. The origin gets its file system's identity where a directory kept it from us.
  */
-bool index_name(struct overlay *ov, const struct meta_origin *origin, dev_t dev, char buf[static META_INDEX_NAME_MAX]);
+bool index_name(struct overlay *ov, struct meta_origin *origin, dev_t dev, char buf[static META_INDEX_NAME_MAX]);
 /* Has the roots of all layers known. */
 int index_init(struct overlay *ov);

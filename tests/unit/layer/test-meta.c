@@ -157,7 +157,8 @@ static void test_origin_failures(void **state)
 		enum io_kind kind;
 		int error, result;
 	} cases[] = {
-		{ IO_HANDLE, EOPNOTSUPP, 0 }, { IO_HANDLE, EOVERFLOW, 0 }, { IO_HANDLE, EIO, -EIO }, { IO_UUID, EIO, 1 },
+		{ IO_HANDLE, EOPNOTSUPP, 0 }, { IO_HANDLE, EOVERFLOW, 0 }, { IO_HANDLE, EIO, -EIO },
+		{ IO_UUID, EOPNOTSUPP, 1 }, { IO_UUID, EACCES, 1 }, { IO_UUID, EIO, -EIO },
 	};
 	struct fixture *f = *state;
 	struct meta m = meta_of(f);
