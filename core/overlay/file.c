@@ -62,7 +62,7 @@ static int file_new_on(struct overlay *ov, struct node *n, const struct data_fil
 	f->flags = flags & (O_ACCMODE | O_APPEND);
 	f->layer = data->layer;
 	f->old_fd = -EBADF;
-	atomic_init(&f->stamp, rules_now(ov)->stamp);
+	atomic_init(&f->stamp, 0); /* other rules may be in force since it was asked whether it may be opened */
 	atomic_init(&f->fd, data->fd);
 	atomic_init(&f->size, data->size);
 	(void) pthread_mutex_init(&f->lock, NULL);

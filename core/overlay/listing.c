@@ -467,11 +467,12 @@ int listing_each(struct overlay *ov, struct node *dir, int (*fn)(void *arg, cons
 int overlay_opendir(struct overlay *ov, const struct actor *who, struct node *n, struct overlay_dir **ret)
 {
 	struct overlay_dir *d;
-
+	uint32_t stamp;
 	int r;
 
 	if (!S_ISDIR(n->type))
 		return -ENOTDIR;
+	stamp = rules_now(ov)->stamp; /* of before the gate: others may be in force after it */
 	r = gate_node(ov, who, GATE_LIST, n);
 	if (r < 0)
 		return r;
@@ -479,7 +480,7 @@ int overlay_opendir(struct overlay *ov, const struct actor *who, struct node *n,
 	if (!d)
 		return -ENOMEM;
 	d->ov = ov;
-	d->stamp = rules_now(ov)->stamp;
+	d->stamp = stamp;
 	d->node = n;
 	node_ref(n);
 	if (geteuid() != 0) {
@@ -560,7 +561,8 @@ static bool emit_item(struct overlay_dir *d, size_t i, bool plus, overlay_dirent
 int overlay_readdir(struct overlay_dir *d, const struct actor *who, uint64_t off, bool plus, overlay_dirent_fn fn, void *arg)
 {
 	_cleanup_(policy_state_unrefp) struct policy_state *state = NULL;
-	int r = d->stamp != rules_now(d->ov)->stamp ? gate_node(d->ov, who, GATE_LIST, d->node) : 0;
+	uint32_t stamp = rules_now(d->ov)->stamp;
+	int r = d->stamp != stamp ? gate_node(d->ov, who, GATE_LIST, d->node) : 0;
 
 	if (r == -ENOENT)
 		r = -EACCES; /* as to a descriptor, what is hidden is forbidden; and the C library takes ENOENT for the end */
@@ -569,7 +571,7 @@ int overlay_readdir(struct overlay_dir *d, const struct actor *who, uint64_t off
 	if (r < 0)
 		return r;
 	if (!d->filled || (off == 0 && !d->fresh)) {
-		d->stamp = rules_now(d->ov)->stamp;
+		d->stamp = stamp;
 		r = fill(d->ov, d->node, &d->list);
 		if (r < 0)
 			return r;
