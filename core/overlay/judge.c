@@ -179,9 +179,7 @@ static void install(struct overlay *ov, struct node *n, uint32_t stamp, const st
 		SCOPE_LOCK(&node_shard(ov, n)->lock);
 		old = n->state;
 		n->state = state;
-		n->stamp = stamp;
-		if (ruling)
-			n->ruling = *ruling;
+		node_rule(n, stamp, ruling ? ruling : &n->ruling);
 	}
 	(void) policy_state_unref(old);
 }

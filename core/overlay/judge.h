@@ -53,6 +53,15 @@ int judge_refresh(struct overlay *ov, struct node *n);
 /* What of a verdict is kept. */
 struct ruling ruling_of(const struct policy_verdict *v);
 
+/* What a node is ruled, with its shard locked. */
+static inline void node_rule(struct node *n, uint32_t stamp, const struct ruling *ruling)
+{
+	if (n->stamp != stamp)
+		n->before = n->ruling;
+	n->stamp = stamp;
+	n->ruling = *ruling;
+}
+
 /* Is it there at all, as far as programs can tell? */
 static inline bool ruling_shows(const struct ruling *r)
 {

@@ -527,7 +527,7 @@ static int node_new(struct overlay *ov, const struct found *f, struct node **ret
 	n->real_ino = f->real_ino;
 	n->fd = -EBADF;
 	n->stamp = f->j.stamp;
-	n->ruling = *judged(&f->j, f->stx.stx_mode);
+	n->ruling = n->before = *judged(&f->j, f->stx.stx_mode);
 	n->flags = (uint16_t) ((f->masked ? NODE_FIXED : 0) | (f->whole ? NODE_WHOLE : 0) | (f->metacopy ? NODE_METACOPY : 0) |
 			       (f->alone ? NODE_ALONE : 0));
 	if (f->record.has || f->index_name[0] || f->redirect[0]) {
@@ -676,8 +676,7 @@ static int take_existing(struct node *n, struct getting *g)
 	if (!agrees(n, f) && !follow_up(n, f))
 		return -EAGAIN;
 	n->refs++;
-	n->stamp = f->j.stamp;
-	n->ruling = *judged(&f->j, f->stx.stx_mode);
+	node_rule(n, f->j.stamp, judged(&f->j, f->stx.stx_mode));
 	n->state = g->state;
 	g->state = old;
 	if (!find_name(n, g->dir, g->text)) {

@@ -32,7 +32,7 @@ struct ref {
 /* What a node was ruled before, and by which names it may be remembered. */
 struct before {
 	struct ruling ruling;
-	bool judged; /* the ruling is by the rules just gone, or newer; else it has to be taken for anything */
+	bool judged; /* else it has to be taken for anything */
 	struct ref *names;
 	size_t n_names;
 };
@@ -50,7 +50,8 @@ static int take_before(const struct reload *rl, struct node *n, struct before *r
 
 	*ret = (struct before) { .names = NULL };
 	SCOPE_LOCK(&node_shard(rl->ov, n)->lock);
-	ret->ruling = n->ruling;
+	/* Whoever has used the node since the new rules are there has asked what they say. */
+	ret->ruling = n->stamp == rules_now(rl->ov)->stamp ? n->before : n->ruling;
 	ret->judged = n->stamp != 0;
 	for (const struct name *a = n->names; a; a = a->next)
 		n_names++;

@@ -133,6 +133,7 @@ struct node {
 	uint32_t seq;	   /* counts changes of layer, names and places */
 	uint32_t stamp;	   /* of the rules that ruling and state are by; old: they have to be asked again */
 	struct ruling ruling; /* with ino, and the state of a directory, what tells nodes of one object apart */
+	struct ruling before; /* the same by the rules before stamp's; of a node that is newer than those, ruling */
 	struct policy_state *state; /* directories, under a policy */
 	/*
 	 * Children's names, open files, running verbs. Whoever has a reference may add one without a lock; the last

@@ -139,7 +139,7 @@ static int make_root(struct overlay *ov)
 		free(p);
 		return r;
 	}
-	n->ruling = RULING_FREE; /* until it is asked: its stamp is none */
+	n->ruling = n->before = RULING_FREE; /* until it is asked: its stamp is none */
 	n->ino = inomap_number(&ov->inomap, ov->io, p->v[p->n - 1].dev, p->v[p->n - 1].ino,
 			       ov->layers[p->v[p->n - 1].layer].fd, NULL);
 	return node_add_root(ov, n);
