@@ -576,6 +576,12 @@ static bool agrees(const struct node *n, const struct found *f)
 	return n->layer == f->layer && n->real_ino == f->real_ino && n->dev == f->dev;
 }
 
+bool node_is_found(struct overlay *ov, struct node *n, const struct found *f)
+{
+	SCOPE_LOCK(&node_shard(ov, n)->lock);
+	return agrees(n, f);
+}
+
 /* A single name is the rule; the others go, unless the object has links. */
 static struct name *trim_names(struct node *n, const struct found *f)
 {

@@ -17,6 +17,7 @@
 
 #include "overlay/gate.h"
 #include "overlay/judge.h"
+#include "overlay/look.h"
 
 struct reload {
 	struct overlay *ov;
@@ -71,11 +72,28 @@ static bool may_be_read(const struct ruling *r)
 	return r->access > POLICY_DENY;
 }
 
-/* Does the name lead to something else now? Several names of one object may not be one node any more. */
-static bool leads_elsewhere(const struct before *b, const struct ruling *now)
+/*
+ * Changed in the lower instead of the upper, or the other way round, a directory that is only in the lower stays the same. To be told
+ * otherwise, the kernel would cut it off, and who is in it could no longer say where that is.
+ */
+static bool is_same_dir(const struct reload *rl, struct node *n)
 {
-	return !b->judged || ruling_shows(&b->ruling) != ruling_shows(now) || ruling_is_direct(&b->ruling) != ruling_is_direct(now) ||
-	       b->ruling.made != POLICY_NO_RULE || now->made != POLICY_NO_RULE ||
+	char name[NAME_BYTES];
+	struct node *dir = S_ISDIR(n->type) ? node_parent(rl->ov, n, name) : NULL;
+	bool same = false;
+	FOUND(f);
+
+	if (dir)
+		same = look(rl->ov, dir, name, &f) == 0 && f.exists && node_is_found(rl->ov, n, &f);
+	(void) node_unref(rl->ov, dir);
+	return same;
+}
+
+/* Does the name lead to something else now? Several names of one object may not be one node any more. */
+static bool leads_elsewhere(const struct reload *rl, struct node *n, const struct before *b, const struct ruling *now)
+{
+	return !b->judged || ruling_shows(&b->ruling) != ruling_shows(now) ||
+	       (ruling_is_direct(&b->ruling) != ruling_is_direct(now) && !is_same_dir(rl, n)) || b->ruling.made != POLICY_NO_RULE || now->made != POLICY_NO_RULE ||
 	       (b->n_names > 1 && !ruling_same_class(&b->ruling, now));
 }
 
@@ -106,13 +124,15 @@ static int reload_node(const struct reload *rl, struct node *n)
 {
 	_cleanup_(before_done) struct before b = { .names = NULL };
 	struct ruling now;
+	bool elsewhere;
 	int r = take_before(rl, n, &b);
 
 	if (r == 0)
 		r = judge_node(rl->ov, n, &now);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; leads_elsewhere(&b, &now) && i < b.n_names; i++)
+	elsewhere = leads_elsewhere(rl, n, &b, &now);
+	for (size_t i = 0; elsewhere && i < b.n_names; i++)
 		rl->fn(rl->arg, &(struct overlay_stale) { .dir_id = b.names[i].dir_id, .name = b.names[i].text });
 	/* Of a directory the count of links may be told now, or no longer, whatever it is ruled itself. */
 	if (S_ISDIR(n->type) || !b.judged || !ruling_same_class(&b.ruling, &now))

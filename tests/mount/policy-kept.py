@@ -152,7 +152,7 @@ def directories(box):
     os.chdir(here)
     kept = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
     for rule in ("hide /d\n", "hide /e/x\n", "deny /d\n", "ro /e\n", "noexec /e\n", "cow /e\n", "hide /*\ncow /e/sub\n", "file /e/sub/made \"x\"\n",
-                 "hide /e/sub/none\n", "ro /\n", ""):
+                 "hide /e/sub/none\n", "ro /\n", "rw /e/sub\n", "rw /\n", "ro /e\n", "rw /e\n", ""):
         box.reload(rule)
         expect("where we are, " + rule, result(os.getcwd), here)
         expect("by a program, " + rule, subprocess.run(["/bin/pwd", "-P"], capture_output=True, text=True, check=False).stdout.strip(), here)

@@ -165,8 +165,11 @@ static void test_layers(void **state)
 
 	assert_told(&t, "rw /f", DIRS " #f /f");
 	assert_told(&t, "rw /f", DIRS);
-	assert_told(&t, "rw /d", DIRS " #d/g #f /d /d/g /f");
-	assert_told(&t, "ro /d", DIRS " #d/g /d /d/g");
+	assert_told(&t, "rw /d", DIRS " #d/g #f /d/g /f"); /* the directory is in the lower, either way */
+	assert_told(&t, "ro /d", DIRS " #d/g /d/g");
+	assert_told(&t, "", DIRS " #d/g");
+	assert_int_equal(view_chmod(t.f, "d", 0700), 0);
+	assert_told(&t, "rw /d", DIRS " #d/g /d /d/g");
 }
 
 static void test_passages(void **state)
