@@ -640,7 +640,7 @@ static int choose_data(struct copy *c)
 
 	if (c->limit == 0) /* nor is it looked for: where it has gone, the file can still be overwritten */
 		return 0;
-	if (c->limit == COPYUP_META && c->dir && c->stx.stx_size > 0)
+	if (c->limit == COPYUP_META && c->dir && c->stx.stx_size > 0 && c->from.layer != LAYER_MADE) /* there is no other copy */
 		r = metacopy_plan(c->ov, c->node, c->dir, c->name, &c->plan);
 	c->metacopy = r == 1;
 	if (r != 0)
