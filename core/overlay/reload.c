@@ -89,10 +89,16 @@ static bool is_same_dir(const struct reload *rl, struct node *n)
 	return same;
 }
 
+/* In a directory that is denied like it, not even its name can be looked up. */
+static bool is_closed(const struct ruling *r)
+{
+	return r->access == POLICY_DENY && !r->passage;
+}
+
 /* Does the name lead to something else now? Several names of one object may not be one node any more. */
 static bool leads_elsewhere(const struct reload *rl, struct node *n, const struct before *b, const struct ruling *now)
 {
-	return !b->judged || ruling_shows(&b->ruling) != ruling_shows(now) ||
+	return !b->judged || ruling_shows(&b->ruling) != ruling_shows(now) || is_closed(&b->ruling) != is_closed(now) ||
 	       (ruling_is_direct(&b->ruling) != ruling_is_direct(now) && !is_same_dir(rl, n)) || b->ruling.made != POLICY_NO_RULE || now->made != POLICY_NO_RULE ||
 	       (b->n_names > 1 && !ruling_same_class(&b->ruling, now));
 }

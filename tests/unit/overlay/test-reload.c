@@ -150,9 +150,9 @@ static void test_rights(void **state)
 {
 	struct told t = begin(*state, "");
 
-	assert_told(&t, "deny /f", DIRS " #f!");
+	assert_told(&t, "deny /f", DIRS " #f! /f");
 	assert_told(&t, "deny /f errno=EPERM", DIRS " #f!");
-	assert_told(&t, "ro /f", DIRS " #f");
+	assert_told(&t, "ro /f", DIRS " #f /f");
 	assert_told(&t, "noexec /f", DIRS " #f");
 	assert_told(&t, "log /f", DIRS " #f");
 	assert_told(&t, "", DIRS);
