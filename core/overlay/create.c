@@ -181,7 +181,7 @@ static int make_named(struct overlay *ov, struct node *dir, const char *name, st
 		r = gate_decide(S_ISDIR(m->mode) ? GATE_MKDIR : GATE_CREATE, ruling); /* other rules than at the gate, since */
 	}
 	if (r == 0 && look_in_the_way(f, layer_for_change(direct)))
-		r = gate_report_name(ov, m->who, GATE_CREATE, dir, name, m->mode & S_IFMT, -EACCES);
+		r = gate_report_name(ov, m->who, GATE_CREATE, dir, name, S_IFDIR, -EACCES);
 	if (r == 0)
 		r = dirfd_get(ov, dir, layer_for_change(direct), &d.d);
 	if (r == 0)
@@ -417,7 +417,7 @@ static int link_named(struct overlay *ov, const struct actor *who, struct node *
 	if (r == 0 && f.exists)
 		r = -EEXIST;
 	if (r == 0 && look_in_the_way(&f, layer_for_change(direct)))
-		r = gate_report_name(ov, who, GATE_CREATE, dir, name, n->type, -EACCES);
+		r = gate_report_name(ov, who, GATE_CREATE, dir, name, S_IFDIR, -EACCES);
 	if (r == 0)
 		r = dirfd_get(ov, dir, layer_for_change(direct), &d.d);
 	if (r == 0)

@@ -777,7 +777,8 @@ int overlay_lookup(struct overlay *ov, const struct actor *who, struct node *dir
 	if (r <= 0) {
 		ret->hidden = r == 0 && (f.hidden || absent_by_rule(&f));
 		if (r == 0 && f.hidden)
-			(void) gate_report_name(ov, who, GATE_LOOK, dir, name, 0, -ENOENT); /* to be recorded: it is answered as absent */
+			(void) gate_report_name(ov, who, GATE_LOOK, dir, name, ruling_shows(&f.j.as_file) ? S_IFDIR : 0,
+						-ENOENT); /* to be recorded: it is answered as absent */
 		return r;
 	}
 	if (judged(&f.j, f.stx.stx_mode)->log)

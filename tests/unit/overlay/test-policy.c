@@ -49,6 +49,7 @@ struct run {
 	struct known known[8]; /* of "ino" */
 	struct way *cwd; /* of "cd"; NULL: the root */
 	unsigned int n_wrong;
+	unsigned int n_refused; /* reports of refusals, in this row */
 	char result[8192];
 };
 
@@ -648,10 +649,11 @@ static int op_mapwrite(struct run *run, char *const *arg)
 static int exec_node(struct run *run, struct node *n, struct statx *stx, char *const *arg)
 {
 	struct overlay_file *file;
-	int r = S_ISREG(stx->stx_mode) && stx->stx_mode & 0111 ? 0 : -EACCES;
+	int r;
 
-	if (r == 0)
-		r = overlay_open(run->f->ov, &run->f->who, n, O_RDONLY | OPEN_TO_EXEC, &file);
+	if (!(S_ISREG(stx->stx_mode) && stx->stx_mode & 0111))
+		return say(run, "EACCES");
+	r = overlay_open(run->f->ov, &run->f->who, n, O_RDONLY | OPEN_TO_EXEC, &file);
 	if (r == 0)
 		overlay_release(file);
 	return r;
@@ -1086,7 +1088,7 @@ static int op_reload(struct run *run, char *const *arg)
 	const char *text = run->policy[arg[0][0] ? atoi(arg[0]) : 1];
 	int r;
 
-	fixture_set_policy(run->f, text ? text : "");
+	fixture_set_policy(run->f, text);
 	r = overlay_set_policy(run->f->ov, run->f->config.policy, tell_nobody, NULL);
 	return r;
 }
@@ -1262,6 +1264,14 @@ static const struct {
 
 /* a row: "OP ARGUMENT… -> RESULT" */
 
+static bool is_recorded(const struct run *run, const char *op, int r)
+{
+	if (op[0] == 'k') /* of a descriptor nobody knows any more who uses it */
+		return false;
+	/* A rw rule can end where the lower does, too. */
+	return r == -EACCES || r == -EPERM || ((r == -EROFS || r == -EXDEV) && strncmp(run->block->title, "rw:", 3) != 0);
+}
+
 static void row(struct run *run, const struct line *line)
 {
 	char *copy = strdup(line->text), *arrow = strstr(copy, " -> "), want[8192];
@@ -1282,11 +1292,16 @@ static void row(struct run *run, const struct line *line)
 	if (i == ARRAY_SIZE(ops))
 		fail_msg("line %u: no such operation: %s", line->number, w.v[0]);
 	(void) say(run, "ok");
+	run->n_refused = 0;
 	r = ops[i].fn(run, w.v + 1);
 	if (r < 0)
 		(void) say(run, "%s", error_name(r));
 	if (strcmp(run->result, want) != 0) {
 		print_error("policy.table:%u: %s: \"%s\", not \"%s\"\n", line->number, copy, run->result, want);
+		run->n_wrong++;
+	}
+	if (is_recorded(run, w.v[0], r) && !run->n_refused) {
+		print_error("policy.table:%u: %s: %s was not reported\n", line->number, copy, run->result);
 		run->n_wrong++;
 	}
 	words_done(&w);
@@ -1413,6 +1428,24 @@ static void check_lower(struct run *run, const char *layer, const char *before, 
 	free(b);
 }
 
+/* Everything is recorded, here, and has to make sense. */
+static void check_report(void *arg, const struct overlay_report *r)
+{
+	struct run *run = arg;
+
+	assert_non_null(r->op);
+	assert_non_null(r->policy);
+	assert_true(r->path[0] == '/' && (!r->path2 || r->path2[0] == '/'));
+	assert_true(r->who == &run->f->who);
+	assert_true(r->error >= 0 && r->verdict->access <= POLICY_RW);
+	assert_true(r->rule == POLICY_NO_RULE || (r->rule >= 0 && (size_t) r->rule < policy_n_rules(r->policy)));
+	/* Where two paths are not the same, or something in a directory is to blame, it may be none for the path itself. */
+	if (r->error > 0 && r->rule == POLICY_NO_RULE && strcmp(r->op, "rename") != 0 && strcmp(r->op, "link") != 0 &&
+	    strcmp(r->op, "remove") != 0)
+		fail_msg("%s %s: refused by no rule", r->op, r->path);
+	run->n_refused += r->error > 0;
+}
+
 static void run_block(struct run *run)
 {
 	const struct block *b = run->block;
@@ -1430,7 +1463,11 @@ static void run_block(struct run *run)
 		if (begins(b->lines[i].text, "changes", &rest))
 			(void) snprintf(changes, sizeof(changes), " %s ", rest);
 	}
-	fixture_set_policy(f, run->policy[0] ? run->policy[0] : "");
+	for (int which = 0; which < 3; which++)
+		add_policy(run, which, "log all");
+	fixture_set_policy(f, run->policy[0]);
+	f->config.report = check_report;
+	f->config.report_arg = run;
 	fixture_open(f, two ? 2 : 1);
 	before = layer_dump(f, "l1");
 	before2 = layer_dump(f, "l2");
