@@ -2,6 +2,8 @@
 
 #include "policy-test.h"
 
+#include <pthread.h>
+
 static const struct {
 	const char *policy, *path, *verdict;
 } rows[] = {
@@ -608,6 +610,40 @@ static void test_many_alive(void **state)
 	free(text);
 }
 
+/* Down and up again, from states that all have, and one lets go of the policy first. */
+static void *walk_about(void *arg)
+{
+	struct policy_state *a = arg;
+
+	for (int i = 0; i < 5000; i++) {
+		struct policy_state *b = enter_from(a, i % 2 ? "b/c/d" : "x/y/z"), *c = enter_from(b, "e");
+
+		if (policy_state_verdict(c)->access != (i % 2 ? POLICY_RO : POLICY_COW))
+			return arg;
+		(void) policy_state_unref(b);
+		(void) policy_state_unref(c);
+	}
+	(void) policy_state_unref(a);
+	return NULL;
+}
+
+static void test_threads(void **state)
+{
+	struct policy *p = test_policy("ro /a/b\nhide *.key\ncow /a/b/c/x");
+	struct policy_state *a = enter(p, "/a");
+	pthread_t threads[4];
+	void *wrong;
+
+	(void) policy_unref(p);
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, walk_about, policy_state_ref(a)), 0);
+	(void) policy_state_unref(a);
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++) {
+		assert_int_equal(pthread_join(threads[i], &wrong), 0);
+		assert_null(wrong);
+	}
+}
+
 /*
  * Made at random, and decided by something that is as simple as it can be: every pattern against the path and each of its ancestors.
  */
@@ -733,6 +769,7 @@ int main(void)
 		cmocka_unit_test(test_matches),
 		cmocka_unit_test(test_decider),
 		cmocka_unit_test(test_many_alive),
+		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_random),
 	};
 
