@@ -14,6 +14,7 @@
 
 #include "base/fold.h"
 
+/* ASCII, whatever the locale; and space is what it is to git, without "\v" and "\f". */
 static bool is_alpha(unsigned int c)
 {
 	return (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
@@ -24,37 +25,64 @@ static bool is_digit(unsigned int c)
 	return c >= '0' && c <= '9';
 }
 
-/* ASCII, whatever the locale, and with the same four blanks that git has. */
+static bool is_alnum(unsigned int c)
+{
+	return is_alpha(c) || is_digit(c);
+}
+
+static bool is_blank(unsigned int c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static bool is_cntrl(unsigned int c)
+{
+	return c < 0x20 || c == 0x7f;
+}
+
+static bool is_graph(unsigned int c)
+{
+	return c > 0x20 && c < 0x7f;
+}
+
+static bool is_lower(unsigned int c)
+{
+	return is_alpha(c) && c >= 'a';
+}
+
+static bool is_print(unsigned int c)
+{
+	return c >= 0x20 && c < 0x7f;
+}
+
+static bool is_punct(unsigned int c)
+{
+	return is_graph(c) && !is_alnum(c);
+}
+
 static bool is_space(unsigned int c)
 {
-	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+	return is_blank(c) || c == '\n' || c == '\r';
 }
 
-static bool in_class(const char *name, size_t len, unsigned int c)
+static bool is_upper(unsigned int c)
 {
-	static const char *const names[] = { "alnum", "alpha", "blank", "cntrl", "digit", "graph",
-					     "lower", "print", "punct", "space", "upper", "xdigit" };
-	bool print = c >= 0x20 && c < 0x7f;
-	size_t i = 0;
-
-	while (i < ARRAY_SIZE(names) && (strlen(names[i]) != len || memcmp(names[i], name, len) != 0))
-		i++;
-	switch (i) {
-	case 0: return is_alpha(c) || is_digit(c);
-	case 1: return is_alpha(c);
-	case 2: return c == ' ' || c == '\t';
-	case 3: return c < 0x20 || c == 0x7f;
-	case 4: return is_digit(c);
-	case 5: return print && c != ' ';
-	case 6: return is_alpha(c) && c >= 'a';
-	case 7: return print;
-	case 8: return print && c != ' ' && !is_alpha(c) && !is_digit(c);
-	case 9: return is_space(c);
-	case 10: return is_alpha(c) && c <= 'Z';
-	case 11: return is_digit(c) || (is_alpha(c) && (c | 0x20) <= 'f');
-	default: return false;
-	}
+	return is_alpha(c) && c <= 'Z';
 }
+
+static bool is_xdigit(unsigned int c)
+{
+	return is_digit(c) || (is_alpha(c) && (c | 0x20) <= 'f');
+}
+
+static const struct {
+	const char *name;
+	bool (*has)(unsigned int c);
+} named_classes[] = {
+	{ "alnum", is_alnum }, { "alpha", is_alpha }, { "blank", is_blank }, { "cntrl", is_cntrl },
+	{ "digit", is_digit }, { "graph", is_graph }, { "lower", is_lower }, { "print", is_print },
+	{ "punct", is_punct }, { "space", is_space }, { "upper", is_upper }, { "xdigit", is_xdigit },
+};
 
 static void bit_set(uint32_t bitmap[static 8], unsigned int c)
 {
@@ -66,25 +94,31 @@ static bool bit_get(const uint32_t bitmap[static 8], unsigned int c)
 	return bitmap[c / 32] >> c % 32 & 1;
 }
 
-/*
- * "[:name:]" with s[0] == '['. Returns the offset of the last ']'; 0 when it does not end in ":]", and is a common '[' then. An
- * unknown name adds nothing.
- */
+/* False: there is no class of that name. */
+static bool add_class(const char *name, size_t len, uint32_t bitmap[static 8])
+{
+	size_t i = 0;
+
+	while (i < ARRAY_SIZE(named_classes) &&
+	       (strlen(named_classes[i].name) != len || memcmp(named_classes[i].name, name, len) != 0))
+		i++;
+	if (i == ARRAY_SIZE(named_classes))
+		return false;
+	for (unsigned int c = 0; c < 256; c++)
+		if (named_classes[i].has(c))
+			bit_set(bitmap, c);
+	return true;
+}
+
+/* "[:name:]" with s[0] == '['. Returns the offset of the last ']'; 0 when it does not end in ":]", and is a common '[' then. */
 static size_t add_named(const char *s, size_t len, uint32_t bitmap[static 8], bool *ret_known)
 {
 	const char *end = memchr(s + 2, ']', len - 2);
-	size_t n;
 
 	*ret_known = true;
 	if (!end || end[-1] != ':' || end - s < 3)
 		return 0;
-	n = (size_t) (end - s) - 3;
-	*ret_known = false;
-	for (unsigned int c = 0; c < 256; c++)
-		if (in_class(s + 2, n, c)) {
-			bit_set(bitmap, c);
-			*ret_known = true;
-		}
+	*ret_known = add_class(s + 2, (size_t) (end - s) - 3, bitmap);
 	return (size_t) (end - s);
 }
 

@@ -60,9 +60,9 @@ size_t policy_bytes(const struct policy *p)
 int policy_judge(const struct policy *p, const char *path, bool is_dir, struct policy_verdict *ret)
 {
 	_cleanup_(policy_state_unrefp) struct policy_state *at = policy_root(p);
+	struct policy_verdict v = *policy_state_verdict(at);
 	int r = 0;
 
-	*ret = *policy_state_verdict(at);
 	for (path += strspn(path, "/"); *path && r == 0; ) {
 		size_t len = strcspn(path, "/");
 		struct policy_state *next = NULL;
@@ -70,7 +70,8 @@ int policy_judge(const struct policy *p, const char *path, bool is_dir, struct p
 
 		r = policy_step(at, path, len, &s);
 		path += len;
-		*ret = is_dir || *path ? s.as_dir : s.as_file;
+		if (r == 0)
+			v = is_dir || *path ? s.as_dir : s.as_file;
 		path += strspn(path, "/");
 		if (r == 0 && *path)
 			r = policy_enter(&s, &next);
@@ -80,6 +81,8 @@ int policy_judge(const struct policy *p, const char *path, bool is_dir, struct p
 			at = next;
 		}
 	}
+	if (r == 0)
+		*ret = v;
 	return r;
 }
 
