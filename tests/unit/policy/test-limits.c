@@ -186,6 +186,37 @@ static void test_bound_is_reached(void **state)
 	free(text);
 }
 
+/* Kept, and reached anew by the same name: there once, also where they are too many to look for one by one. */
+static void test_no_doubles(void **state)
+{
+	struct policy *p = NULL;
+	struct policy_state *root, *at = NULL;
+	struct policy_step s;
+	char *text = NULL, *report = NULL, name[40];
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	memset(name, 'a', sizeof(name));
+	assert_non_null(f);
+	for (int i = 1; i <= 20; i++)
+		fprintf(f, "hide **/%.*s*/**/x\n", i, name);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(compile(text, len, &report, &p), 0);
+	root = policy_root(p);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(policy_step(at ? at : root, name, sizeof(name), &s), 0);
+		assert_int_equal(s.n, 21); /* and the loop at the root */
+		if (!at)
+			assert_int_equal(policy_enter(&s, &at), 0);
+		policy_step_done(&s);
+	}
+	(void) policy_state_unref(at);
+	(void) policy_state_unref(root);
+	(void) policy_unref(p);
+	free(report);
+	free(text);
+}
+
 /* One after another, so that the report is all about the one. */
 static void expect_fault(const char *text, size_t len, const char *want)
 {
@@ -373,7 +404,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bounds),	   cmocka_unit_test(test_bound_is_reached), cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_many_rules), cmocka_unit_test(test_files_in_files),   cmocka_unit_test(test_memory),
-		cmocka_unit_test(test_report_without_memory),
+		cmocka_unit_test(test_report_without_memory), cmocka_unit_test(test_no_doubles),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -260,6 +260,10 @@ static const struct {
 	/* One loop, reached twice: what names the way wins. */
 	{ "hide **/a\nrw **/a/**/c", "/a/", "hide passage" },
 	{ "hide **/a\nrw **/a/**/c", "/a/x/", "hide passage" },
+	{ "hide /a/x/a\nrw **/a/**/c", "/a/x/a/", "hide passage" },
+	{ "hide /a/x/b\nrw **/a/**/c", "/a/x/b/", "hide" },
+	/* A name read while all was hidden counts once it is not. */
+	{ "hide /a\nro /a/b\nhide /a/b/c\nrw **/b/c/d", "/a/b/c/", "hide passage" },
 };
 
 static void test_table(void **state)
@@ -453,6 +457,8 @@ static void test_may_hide(void **state)
 		{ "deny /a\nhide /a/b", "/a", true },
 		{ "hide /a\ncow /a/b", "/a/b", false },
 		{ "hide /", "/", true },
+		{ "hide /a/x\nro /a\ndeny /a/y/z", "/a", false },
+		{ "ro /a\nhide /a/x\ndeny /a/y/z", "/a", true },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
