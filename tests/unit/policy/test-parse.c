@@ -319,12 +319,12 @@ static void test_right(void **state)
 
 static void test_settings(void **state)
 {
-	struct policy *p = test_policy("env keep PATH LC_*\nenv set HOME=/home/user A=\"x y\\n\\x41\" E=\nenv keep T[E]RM\nenv set HOME=/h\n"
-				       "env set B=#\"\\ C=x#y\nid uid=1000 gid=100 user=u group=\"g\"\nid uid=1001\nhost old\nhost sandbox\n"
+	struct policy *p = test_policy("env keep PATH LC_*\nenv set HOME=/home/user A=\"x y\\n\\x41\" E=\nenv keep T[E]RM\nenv set HOME=/h A=z\n"
+				       "env set B=#\"\\ C=x#y D=\"x y\\n\\x41\"\nid uid=1000 gid=100 user=u group=\"g\"\nid uid=1001\nhost old\nhost sandbox\n"
 				       "umask 022\nlimit upper=2G files=100k nofile=4096 nproc=2M memory=3T\nlimit files=7K\n");
 	const struct policy_settings *s = policy_settings(p);
 	static const char *const keep[] = { "PATH", "LC_*", "T[E]RM" };
-	static const char *const set[] = { "HOME=/h", "A=x y\nA", "E=", "B=#\"\\", "C=x#y" };
+	static const char *const set[] = { "HOME=/h", "A=z", "E=", "B=#\"\\", "C=x#y", "D=x y\nA" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(keep); i++)
 		assert_string_equal(s->env_keep[i], keep[i]);
