@@ -35,6 +35,16 @@ static inline const char *test_home_of(void *arg, const char *user)
 	return strcmp(user, "eve") == 0 ? "/home/eve" : NULL;
 }
 
+/* Every file of the host has its path for content; but there is no "/none". */
+static inline int test_host_file(void *arg, const char *path, char **ret_text, size_t *ret_len)
+{
+	if (strcmp(path, "/none") == 0)
+		return -ENOENT;
+	*ret_text = strdup(path);
+	*ret_len = strlen(path);
+	return *ret_text ? 0 : -ENOMEM;
+}
+
 static const char *const test_homes[] = { "/root", "/home/*", NULL };
 
 static inline struct policy_world test_world(void)
@@ -44,6 +54,7 @@ static inline struct policy_world test_world(void)
 		.homes = test_homes,
 		.variable = test_variable,
 		.home_of = test_home_of,
+		.host_file = test_host_file,
 	};
 }
 

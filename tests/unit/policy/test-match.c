@@ -506,7 +506,8 @@ static void test_files(void **state)
 	assert_int_equal(policy_file(p, 3)->len, 2);
 	assert_null(policy_file(p, 3)->host_path);
 	assert_string_equal(policy_file(p, 4)->host_path, "/home/u/src");
-	assert_null(policy_file(p, 4)->content);
+	assert_int_equal(policy_file(p, 4)->len, strlen("/home/u/src"));
+	assert_memory_equal(policy_file(p, 4)->content, "/home/u/src", policy_file(p, 4)->len);
 	assert_non_null(policy_file(p, 5)->content);
 	assert_int_equal(policy_rule(p, policy_file(p, 4)->rule)->line, 5);
 	assert_null(policy_file(p, 6));

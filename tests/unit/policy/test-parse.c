@@ -112,6 +112,7 @@ static const struct {
 	{ "file /a", 8, "expected \"TEXT\" or < PATH" },
 	{ "file /a text", 9, "expected \"TEXT\" or < PATH" },
 	{ "file /a <", 10, "expected the path of a host's file" },
+	{ "file /a < /none", 11, "/none: No such file or directory" },
 	{ "file /a < b", 11, "the path of a host's file has to be absolute" },
 	{ "file /a <b", 10, "the path of a host's file has to be absolute" },
 	{ "file a \"x\"", 6, "the path of a made-up file has to be absolute, and not the root" },
