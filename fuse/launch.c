@@ -96,6 +96,8 @@ void launch_config_done(struct launch_config *c)
 		free(c->policy[i].text);
 	}
 	free(c->policy);
+	free(c->uids.ranges);
+	free(c->gids.ranges);
 	*c = (struct launch_config) { 0 };
 }
 
@@ -482,6 +484,9 @@ static int make_overlay(struct view *v)
 		.is_view = holder_is_view_dev,
 		.masks = l->masks,
 		.n_masks = l->n_masks,
+		.uids = c->uids,
+		.gids = c->gids,
+		.time_gran_ns = c->time_gran_ns,
 		.policy = warden_policy(v->warden),
 		.report = warden_report,
 		.report_arg = v->warden,

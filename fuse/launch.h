@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "fuse/mount.h"
+#include "overlay/overlay.h"
 
 struct problem;
 struct sandbox_rule;
@@ -37,6 +38,9 @@ struct launch_config {
 	bool userxattr, volatile_, no_redirect, no_index;
 	enum choice fold; /* names are found in any case; unset: as the sandbox has it, else not */
 	enum choice metacopy;
+	struct overlay_ids uids, gids; /* ranges are owned */
+	bool squash_to_root; /* where an id to squash to is not given: 0; in uids and gids once the options are read */
+	uint32_t time_gran_ns; /* 0: 1 */
 };
 
 void launch_config_done(struct launch_config *c);

@@ -68,7 +68,7 @@ int op_init(struct request *rq)
 	out.congestion_threshold = CONGESTION_THRESHOLD;
 	out.max_write = s->max_write;
 	out.max_pages = (uint16_t) (s->max_write / (uint32_t) sysconf(_SC_PAGESIZE));
-	out.time_gran = 1;
+	out.time_gran = overlay_time_gran(s->ov);
 
 	s->setxattr_ext = out.flags & FUSE_SETXATTR_EXT;
 	s->initialised = true;

@@ -82,6 +82,21 @@ int attr_fix(struct overlay *ov, const struct attr_facts *facts, struct statx *s
 	return r;
 }
 
+static void round_down(struct statx_timestamp *t, uint32_t gran_ns)
+{
+	t->tv_nsec -= t->tv_nsec % gran_ns;
+}
+
+void attr_round(const struct overlay *ov, struct statx *stx)
+{
+	if (ov->time_gran_ns == 1)
+		return;
+	round_down(&stx->stx_atime, ov->time_gran_ns);
+	round_down(&stx->stx_btime, ov->time_gran_ns);
+	round_down(&stx->stx_ctime, ov->time_gran_ns);
+	round_down(&stx->stx_mtime, ov->time_gran_ns);
+}
+
 static bool same_time(struct statx_timestamp a, struct statx_timestamp b)
 {
 	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
@@ -133,6 +148,7 @@ static int fix_for(struct overlay *ov, struct node *n, struct statx *stx)
 	uint64_t real_ino;
 	bool parted;
 	dev_t dev;
+	int r;
 
 	{
 		SCOPE_LOCK(&node_shard(ov, n)->lock);
@@ -162,7 +178,9 @@ static int fix_for(struct overlay *ov, struct node *n, struct statx *stx)
 		facts.data_blocks = metacopy_blocks(ov, n);
 	if (parted) /* from its other links, which keep the number: it has the one that its next look-up gives it */
 		facts.ino = inomap_number(&ov->inomap, ov->io, dev, real_ino, ov->layers[LAYER_UPPER].fd, NULL);
-	return attr_fix(ov, &facts, stx);
+	r = attr_fix(ov, &facts, stx);
+	attr_round(ov, stx);
+	return r;
 }
 
 int attr_get(struct overlay *ov, struct node *n, struct statx *ret)
@@ -213,6 +231,37 @@ static int set_size(struct overlay *ov, struct node *n, struct overlay_file *fil
 	return r < 0 ? r : io_truncate(ov->io, fd, size);
 }
 
+/* What does not show is stored if we may. If not, then that does not show either; set-id bits go all the same. */
+static int chown_unseen(struct overlay *ov, const struct spot *s, uid_t uid, gid_t gid, bool *ret_done)
+{
+	int r = io_chown(ov->io, s->fd, s->name, uid, gid);
+
+	*ret_done = r == 0;
+	return r == -EPERM || r == -EINVAL ? io_chown(ov->io, s->fd, s->name, (uid_t) -1, (gid_t) -1) : r;
+}
+
+static int chown_squashed(struct overlay *ov, const struct spot *s, uid_t *uid, gid_t *gid)
+{
+	bool done = true;
+	int r = 0;
+
+	if (ov->uids.squash && *uid != (uid_t) -1) {
+		r = chown_unseen(ov, s, *uid, (gid_t) -1, &done);
+		if (!done)
+			*uid = (uid_t) -1;
+	} else if (*uid != (uid_t) -1) {
+		r = io_chown(ov->io, s->fd, s->name, *uid, (gid_t) -1);
+	}
+	if (r < 0 || *gid == (gid_t) -1)
+		return r;
+	if (!ov->gids.squash)
+		return io_chown(ov->io, s->fd, s->name, (uid_t) -1, *gid);
+	r = chown_unseen(ov, s, (uid_t) -1, *gid, &done);
+	if (!done)
+		*gid = (gid_t) -1;
+	return r;
+}
+
 static int set_owner(struct overlay *ov, struct node *n, const struct spot *s, const struct attr_change *ch)
 {
 	uid_t uid = ch->valid & ATTR_UID ? ch->uid : (uid_t) -1;
@@ -225,7 +274,10 @@ static int set_owner(struct overlay *ov, struct node *n, const struct spot *s, c
 		if (n->ext)
 			rec = n->ext->record;
 	}
-	r = io_chown(ov->io, s->fd, s->name, uid, gid);
+	if (ov->uids.squash || ov->gids.squash)
+		r = chown_squashed(ov, s, &uid, &gid);
+	else
+		r = io_chown(ov->io, s->fd, s->name, uid, gid);
 	if (r < 0 || !(rec.has & META_RECORD_OWNER))
 		return r;
 
@@ -242,14 +294,22 @@ static int set_owner(struct overlay *ov, struct node *n, const struct spot *s, c
 	return r;
 }
 
+/* Now is left to the layer, whose clock stamps writes too: it shows as it is told, like those. */
+static struct timespec time_to_set(const struct overlay *ov, struct timespec t)
+{
+	if (t.tv_nsec != UTIME_NOW)
+		t.tv_nsec -= t.tv_nsec % (long) ov->time_gran_ns;
+	return t;
+}
+
 static int set_times(struct overlay *ov, const struct spot *s, const struct attr_change *ch)
 {
 	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT }, { .tv_nsec = UTIME_OMIT } };
 
 	if (ch->valid & ATTR_ATIME)
-		times[0] = ch->atime;
+		times[0] = time_to_set(ov, ch->atime);
 	if (ch->valid & ATTR_MTIME)
-		times[1] = ch->mtime;
+		times[1] = time_to_set(ov, ch->mtime);
 	return io_utimens(ov->io, s->fd, s->name, times);
 }
 
@@ -283,13 +343,17 @@ static int set_at_spot(struct overlay *ov, const struct actor *who, struct node 
 }
 
 int overlay_setattr(struct overlay *ov, const struct actor *who, struct node *n, struct overlay_file *file,
-		    const struct attr_change *ch, struct statx *ret)
+		    const struct attr_change *change, struct statx *ret)
 {
+	struct attr_change in_layer = *change;
+	const struct attr_change *ch = &in_layer;
 	LEASE(attributes);
 	SPOT(s);
 	struct statx stx;
 	int r = gate_node(ov, who, ch->valid & ATTR_SIZE ? GATE_WRITE : GATE_ATTR, n);
 
+	if (r == 0)
+		r = ids_change(ov, &in_layer);
 	if (r == 0)
 		r = copyup_for_change(ov, who, n, ch->valid & ATTR_SIZE ? ch->size : COPYUP_META);
 	if (r == 0) {

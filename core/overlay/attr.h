@@ -16,6 +16,8 @@ struct attr_facts {
 	const char *index_name;		  /* NULL or "": none */
 };
 int attr_fix(struct overlay *ov, const struct attr_facts *facts, struct statx *stx);
+/* Last of all that is done with what is to be shown: the times, no finer than the view's. */
+void attr_round(const struct overlay *ov, struct statx *stx);
 /* What is asked of a node, corrected. */
 int attr_get(struct overlay *ov, struct node *n, struct statx *ret);
 /* A copy-up has left an object in the upper with these times: ctime is shown as it was, until something changes. */

@@ -21,6 +21,7 @@
 #include "overlay/dircache.h"
 #include "overlay/file.h"
 #include "overlay/gate.h"
+#include "overlay/ids.h"
 #include "overlay/lease.h"
 #include "overlay/look.h"
 #include "overlay/metacopy.h"
@@ -35,6 +36,7 @@ struct make {
 	const char *target; /* symlinks */
 	int flags;	    /* regular files: to open with */
 	int fd;		    /* of a regular file that was made */
+	struct io_cred as;  /* whom it is to belong to; filled in by make() */
 };
 
 static int make_at(struct overlay *ov, struct make *m, int dirfd, const char *name, mode_t umask, const struct io_cred *as)
@@ -163,7 +165,7 @@ int create_check_dir(struct overlay *ov, const struct actor *who, struct node *d
 
 static int make_named(struct overlay *ov, struct node *dir, const char *name, struct make *m, struct found *f, struct node **ret)
 {
-	struct io_cred as = { .uid = m->who->uid, .gid = m->who->gid };
+	struct io_cred as = m->as;
 	bool direct = false;
 	LEASE(names);
 	DIRFD(d, ov);
@@ -213,6 +215,8 @@ static int make(struct overlay *ov, struct node *dir, const char *name, struct m
 			r = -EEXIST;
 	}
 	if (r == 0)
+		r = ids_maker(ov, m->who, &m->as);
+	if (r == 0)
 		r = gate_name(ov, m->who, S_ISDIR(m->mode) ? GATE_MKDIR : GATE_CREATE, dir, name, m->mode);
 	if (r == 0)
 		r = create_check_dir(ov, m->who, dir, ruling_is_direct(judged(&f.j, m->mode)));
@@ -223,6 +227,7 @@ static int make(struct overlay *ov, struct node *dir, const char *name, struct m
 		return r;
 	}
 	ret->stx = f.stx;
+	attr_round(ov, &ret->stx);
 	if (ret_node) {
 		node_ref(n);
 		*ret_node = n;
@@ -318,7 +323,7 @@ int overlay_create(struct overlay *ov, const struct actor *who, struct node *dir
 int overlay_tmpfile(struct overlay *ov, const struct actor *who, struct node *dir, mode_t mode, int flags, struct entry *ret,
 		    struct overlay_file **ret_file)
 {
-	struct io_cred as = { .uid = who->uid, .gid = who->gid };
+	struct io_cred as;
 	_cleanup_close_ int fd = -EBADF, path_fd = -EBADF;
 	struct node *n = NULL;
 	FOUND(f);
@@ -327,6 +332,8 @@ int overlay_tmpfile(struct overlay *ov, const struct actor *who, struct node *di
 	mode_t umask;
 	int r = S_ISDIR(dir->type) ? gate_name(ov, who, GATE_CREATE, dir, NO_NAME, S_IFREG) : -ENOTDIR;
 
+	if (r == 0)
+		r = ids_maker(ov, who, &as);
 	if (r == 0)
 		r = judge_name(ov, dir, NO_NAME, &f.j);
 	if (r == 0) {
@@ -358,6 +365,7 @@ int overlay_tmpfile(struct overlay *ov, const struct actor *who, struct node *di
 	}
 	(void) steal_fd(&fd);
 	ret->stx = f.stx;
+	attr_round(ov, &ret->stx);
 	node_give(ov, n, ret);
 	return 0;
 }

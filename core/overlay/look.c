@@ -18,6 +18,7 @@
 #include "overlay/attr.h"
 #include "overlay/dircache.h"
 #include "overlay/gate.h"
+#include "overlay/ids.h"
 #include "overlay/index.h"
 #include "overlay/mask.h"
 #include "overlay/metacopy.h"
@@ -496,6 +497,7 @@ static int take_made(struct overlay *ov, struct node *dir, const char *name, int
 	f->real_ino = f->stx.stx_ino;
 	f->stx.stx_nlink = 1; /* it has no name at all */
 	f->ino = f->stx.stx_ino = look_made_ino(ov, dir, name);
+	ids_fix(ov, &f->stx);
 	return 0;
 }
 
@@ -721,6 +723,7 @@ static void give(struct overlay *ov, struct node *n, const struct found *f, stru
 
 		ret->stx.stx_blocks = n_blocks > 0 ? n_blocks : f->stx.stx_blocks;
 	}
+	attr_round(ov, &ret->stx);
 	ret->hidden = false;
 	ret->other_case = f->spelled[0];
 	node_give(ov, n, ret);

@@ -67,6 +67,24 @@ struct overlay_report {
 };
 typedef void (*overlay_report_fn)(void *arg, const struct overlay_report *report);
 
+/*
+ * Whose the view says that things are. Zeroed: whose they are. Programs in the view, and struct actor, have the view's ids; the layers
+ * keep their own. For squash and ranges alike, the kernel's rules for idmapped mounts are the model, see ids.c.
+ */
+struct overlay_id_range {
+	uint32_t layer, view, count;
+};
+struct overlay_ids {
+	bool squash; /* all belongs to squash_to; what is made belongs in the layer to whoever made it, as far as we may give it away */
+	uint32_t squash_to;
+	struct overlay_id_range *ranges; /* else: an id in none of them is unknown on the other side */
+	size_t n_ranges;
+};
+/* The owner of what belongs to an id that the view does not know. On a mount stat(2) says the overflow id, and nobody has his rights. */
+#define OVERLAY_NO_ID UINT32_MAX
+/* Why these ids cannot be had, of which all ranges but the last can: static text. NULL: they can. */
+const char *overlay_ids_fault(const struct overlay_ids *ids);
+
 /* Zero means default. All descriptors and strings are borrowed for the call only; directories are reopened. */
 struct overlay_config {
 	const int *lower_fds; /* directories, topmost first; at least one */
@@ -95,6 +113,8 @@ struct overlay_config {
 	} *masks;
 	size_t n_masks;
 	unsigned int max_dir_fds; /* directories kept open; 0: an eighth of the descriptor limit */
+	struct overlay_ids uids, gids;
+	uint32_t time_gran_ns; /* times show, and are set, in steps of this: a power of ten up to a second; 0: as the layers have them */
 	bool fold; /* names are found in any case, and keep theirs; a policy has to be compiled so too */
 	struct policy *policy; /* referenced; NULL: none, everything can be changed */
 	overlay_report_fn report; /* NULL: nobody wants to know */
@@ -179,6 +199,8 @@ struct overlay_counters {
 	uint64_t n_nodes, n_dir_fds, n_files;
 };
 void overlay_count(struct overlay *ov, struct overlay_counters *ret);
+/* The steps of times, in nanoseconds; at least 1. */
+uint32_t overlay_time_gran(const struct overlay *ov);
 
 /*
  * When space has run out: lets go of removed files that nobody has open. Until the kernel forgets a file, a moment after its removal,

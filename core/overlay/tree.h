@@ -231,6 +231,9 @@ struct overlay {
 	bool (*is_view)(dev_t dev); /* NULL: none is */
 	uid_t overflow_uid, shown_uid; /* see ids.c */
 	gid_t overflow_gid, shown_gid;
+	bool other_ids; /* uids or gids is not as zeroed */
+	struct overlay_ids uids, gids;
+	uint32_t time_gran_ns; /* 1: as fine as they are */
 	_Atomic dev_t own_dev;
 	struct overlay_mask *masks;
 	size_t n_masks;

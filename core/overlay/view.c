@@ -186,12 +186,20 @@ static int init_parts(struct overlay *ov, const struct overlay_config *config)
 	return r < 0 ? r : judge_init(ov, config->policy);
 }
 
+/* What FUSE can tell the kernel: a power of ten that divides a second. */
+static bool is_time_gran(uint32_t ns)
+{
+	while (ns > 1 && ns <= 1000000000 && ns % 10 == 0)
+		ns /= 10;
+	return ns <= 1;
+}
+
 int overlay_new(struct io_engine *io, const struct overlay_config *config, struct overlay **ret)
 {
 	_cleanup_(overlay_freep) struct overlay *ov = NULL;
 	int r;
 
-	if (config->n_lowers == 0 || config->n_lowers >= MAX_LAYERS)
+	if (config->n_lowers == 0 || config->n_lowers >= MAX_LAYERS || !is_time_gran(config->time_gran_ns))
 		return -EINVAL;
 	ov = calloc(1, sizeof(*ov));
 	if (!ov)
@@ -206,13 +214,15 @@ int overlay_new(struct io_engine *io, const struct overlay_config *config, struc
 	ov->metacopy = config->metacopy && !config->userxattr && !config->no_redirect;
 	ov->devices = config->devices;
 	ov->fold = config->fold;
+	ov->time_gran_ns = MAX(config->time_gran_ns, 1u);
 	ov->report = config->report;
 	ov->report_arg = config->report_arg;
 	ov->is_view = config->is_view;
 	atomic_init(&ov->own_dev, (dev_t) -1);
 	meta_init(&ov->meta, io, config->userxattr);
-	ids_init(ov);
-	r = init_parts(ov, config);
+	r = ids_init(ov, &config->uids, &config->gids);
+	if (r == 0)
+		r = init_parts(ov, config);
 	if (r == 0)
 		r = open_lowers(ov, config);
 	if (r == 0)
@@ -242,6 +252,7 @@ struct overlay *overlay_free(struct overlay *ov)
 	(void) fd_close(ov->work_fd);
 	(void) fd_close(ov->index_fd);
 	inomap_done(&ov->inomap);
+	ids_done(ov);
 	free(ov->layers);
 	free(ov->masks);
 	free(ov);
@@ -254,6 +265,11 @@ void overlay_count(struct overlay *ov, struct overlay_counters *ret)
 	ret->n_nodes = ov->ids.n_nodes;
 	ret->n_dir_fds = dircache_count(ov);
 	ret->n_files = atomic_load(&ov->n_files);
+}
+
+uint32_t overlay_time_gran(const struct overlay *ov)
+{
+	return ov->time_gran_ns;
 }
 
 int overlay_statfs(struct overlay *ov, const struct actor *who, struct statfs *ret)

@@ -13,6 +13,8 @@
 #include "overlay/attr.h"
 #include "overlay/copyup.h"
 #include "overlay/gate.h"
+#include "overlay/ids.h"
+#include "overlay/idvalue.h"
 #include "overlay/metacopy.h"
 #include "overlay/spot.h"
 
@@ -43,6 +45,8 @@ static ssize_t ask_list(struct overlay *ov, struct node *n, char *buf, size_t si
 ssize_t overlay_getxattr(struct overlay *ov, const struct actor *who, struct node *n, const char *attr, void *buf, size_t size)
 {
 	char stored[STORED_NAME_BYTES];
+	struct statx stx;
+	SPOT(s);
 	int r;
 
 	if (node_has_flag(ov, n, NODE_FIXED))
@@ -50,7 +54,13 @@ ssize_t overlay_getxattr(struct overlay *ov, const struct actor *who, struct nod
 	r = gate_node(ov, who, reading(attr), n);
 	if (r == 0)
 		r = meta_escape(&ov->meta, attr, stored, sizeof(stored));
-	return r < 0 ? r : ask_value(ov, n, stored, buf, size);
+	if (r < 0)
+		return r;
+	if (ids_are_mapped(ov) && idvalue_is(attr)) {
+		r = spot_pin(ov, n, &s, &stx);
+		return r < 0 ? r : idvalue_get(ov, &s, attr, buf, size);
+	}
+	return ask_value(ov, n, stored, buf, size);
 }
 
 /* Leaves what programs may see: trusted attributes are root's, who has CAP_SYS_ADMIN in nearly all cases. Returns the length. */
@@ -156,6 +166,7 @@ static int change(struct overlay *ov, const struct actor *who, struct node *n, c
 int overlay_setxattr(struct overlay *ov, const struct actor *who, struct node *n, const char *attr, const void *value,
 		     size_t size, int flags, bool kill_sgid)
 {
+	_cleanup_free_ void *in_layer = NULL;
 	char stored[STORED_NAME_BYTES];
 	int r = gate_node(ov, who, GATE_XATTR_SET, n);
 
@@ -163,6 +174,10 @@ int overlay_setxattr(struct overlay *ov, const struct actor *who, struct node *n
 		r = meta_escape(&ov->meta, attr, stored, sizeof(stored));
 	if (r == 0 && !ov->writable)
 		r = -EROFS;
+	if (r == 0 && ids_are_mapped(ov) && idvalue_is(attr)) {
+		r = idvalue_to_layer(ov, attr, value, size, &in_layer, &size);
+		value = in_layer;
+	}
 	if (r == 0)
 		r = has_attr(ov, n, stored, value, size);
 	if (r < 0)

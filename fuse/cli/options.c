@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fuse/cli/values.h"
 #include "fuse/launch.h"
 #include "fuse/problem.h"
 #include "policy/policy.h"
@@ -34,6 +35,9 @@ enum set_kind {
 	SET_REDIRECT,
 	SET_CASE,
 	SET_POLICY,    /* NAME=PATH, once more */
+	SET_SQUASH,    /* NAME=ID: a struct overlay_ids */
+	SET_ID_MAP,    /* NAME=LAYER:VIEW:COUNT:…: the same */
+	SET_TIME_GRAN, /* NAME=TIME: nanoseconds */
 	SET_ANY,       /* NAME=WHATEVER, ignored */
 	SET_KERNEL,    /* NAME=WHATEVER, which /proc/mounts shows and a remount hands back */
 };
@@ -62,6 +66,13 @@ static const struct o_option o_options[] = {
 	{ "index", SET_SWITCH, AT(no_index), 1 },
 	{ "metacopy", SET_ON_OFF, AT(metacopy) },
 	{ "xino", SET_ANY }, /* numbers are always unique */
+	/* owners and times; fuse-overlayfs's but for the last */
+	{ "squash_to_root", SET_BOOL, AT(squash_to_root), true },
+	{ "squash_to_uid", SET_SQUASH, AT(uids) },
+	{ "squash_to_gid", SET_SQUASH, AT(gids) },
+	{ "uidmapping", SET_ID_MAP, AT(uids) },
+	{ "gidmapping", SET_ID_MAP, AT(gids) },
+	{ "time_gran", SET_TIME_GRAN, AT(time_gran_ns) },
 	/* mount flags */
 	{ "rw", SET_BOOL, AT(flags.read_only), false },
 	{ "ro", SET_BOOL, AT(flags.read_only), true },
@@ -241,6 +252,12 @@ static int add_policy(struct launch_config *c, const char *verb, const char *tex
 	return launch_config_add_policy(c, verb, text) < 0 ? problem_errno(p, -ENOMEM, "options") : 0;
 }
 
+static int set_squash(struct overlay_ids *to, const char *what, const char *value, struct problem *p)
+{
+	to->squash = true;
+	return value_id(what, value, &to->squash_to, p);
+}
+
 static int apply(struct launch_config *c, const struct o_option *o, char *value, struct problem *p)
 {
 	void *field = (char *) c + o->offset;
@@ -283,6 +300,14 @@ static int apply(struct launch_config *c, const struct o_option *o, char *value,
 	case SET_POLICY:
 		unescape(value);
 		return add_policy(c, NULL, value, p);
+	case SET_SQUASH:
+		return set_squash(field, o->name, value, p);
+	case SET_ID_MAP:
+		((struct overlay_ids *) field)->n_ranges = 0; /* the last one counts */
+		unescape(value);
+		return value_id_map(o->name, value, field, p);
+	case SET_TIME_GRAN:
+		return value_time_gran(o->name, value, field, p);
 	}
 	return 0;
 }
@@ -345,6 +370,17 @@ static int check_empty(const struct launch_config *c, struct problem *p)
 	return 0;
 }
 
+static int check_ids(struct overlay_ids *ids, bool squash_to_root, const char *squash, const char *map, struct problem *p)
+{
+	if (squash_to_root && !ids->squash) {
+		ids->squash = true;
+		ids->squash_to = 0;
+	}
+	if (!ids->squash || ids->n_ranges == 0)
+		return 0;
+	return problem_usage(p, squash, "with %s: either all things belong to one id, or ids are mapped", map);
+}
+
 /* What goes together, and what does not. */
 static int check(struct launch_config *c, bool upper_by_o, struct problem *p)
 {
@@ -364,7 +400,8 @@ static int check(struct launch_config *c, bool upper_by_o, struct problem *p)
 		return problem_usage(p, "--ephemeral", "with --upper: changes are either kept there or not");
 	if (c->ephemeral && c->flags.read_only)
 		return problem_usage(p, "--ephemeral", "with a read-only mount there are no changes");
-	return 0;
+	r = check_ids(&c->uids, c->squash_to_root, "--squash-uid", "--uidmap", p);
+	return r < 0 ? r : check_ids(&c->gids, c->squash_to_root, "--squash-gid", "--gidmap", p);
 }
 
 static int parse_threads(const char *text, unsigned int *ret, struct problem *p)
@@ -423,6 +460,11 @@ enum {
 	OPT_THREADS,
 	OPT_POLICY,
 	OPT_CASE,
+	OPT_TIME_GRAN,
+	OPT_SQUASH_UID,
+	OPT_SQUASH_GID,
+	OPT_UIDMAP,
+	OPT_GIDMAP,
 	OPT_RULE, /* and enum policy_verb on top */
 };
 
@@ -436,6 +478,11 @@ static const struct option mount_options[] = {
 	{ "foreground", no_argument, NULL, 'f' },
 	{ "debug", no_argument, NULL, 'd' },
 	{ "threads", required_argument, NULL, OPT_THREADS },
+	{ "time-gran", required_argument, NULL, OPT_TIME_GRAN },
+	{ "squash-uid", required_argument, NULL, OPT_SQUASH_UID },
+	{ "squash-gid", required_argument, NULL, OPT_SQUASH_GID },
+	{ "uidmap", required_argument, NULL, OPT_UIDMAP },
+	{ "gidmap", required_argument, NULL, OPT_GIDMAP },
 	{ "policy", required_argument, NULL, OPT_POLICY },
 	{ "case", required_argument, NULL, OPT_CASE },
 	{ "hide", required_argument, NULL, OPT_RULE + POLICY_VERB_HIDE },
@@ -472,6 +519,16 @@ static int mount_option(struct launch_config *c, int opt, const char *arg, struc
 		return set_case(c, arg, p);
 	case OPT_POLICY:
 		return add_policy(c, NULL, arg, p);
+	case OPT_TIME_GRAN:
+		return value_time_gran("--time-gran", arg, &c->time_gran_ns, p);
+	case OPT_SQUASH_UID:
+		return set_squash(&c->uids, "--squash-uid", arg, p);
+	case OPT_SQUASH_GID:
+		return set_squash(&c->gids, "--squash-gid", arg, p);
+	case OPT_UIDMAP:
+		return value_id_map("--uidmap", arg, &c->uids, p);
+	case OPT_GIDMAP:
+		return value_id_map("--gidmap", arg, &c->gids, p);
 	case 'd':
 		c->debug = true;
 		c->foreground = true;

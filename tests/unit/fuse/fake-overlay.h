@@ -123,6 +123,11 @@ void overlay_leave(struct overlay *ov, unsigned int token)
 	fake.n_inside--;
 }
 
+uint32_t overlay_time_gran(const struct overlay *ov)
+{
+	return 1000;
+}
+
 void overlay_reclaim(struct overlay *ov)
 {
 	fake.reclaimed = true;

@@ -638,7 +638,7 @@ static void test_init(void **state)
 	assert_int_equal(run(), 0);
 	assert_true(session.initialised && session.setxattr_ext);
 	assert_int_equal(answers.len, 64);
-	assert_true(out->major == 7 && out->max_write == 1 << 20 && out->time_gran == 1 && out->max_readahead == 131072);
+	assert_true(out->major == 7 && out->max_write == 1 << 20 && out->time_gran == 1000 && out->max_readahead == 131072);
 	assert_int_equal(out->max_pages, (1 << 20) / sysconf(_SC_PAGESIZE));
 	assert_true(out->flags & FUSE_HANDLE_KILLPRIV_V2);
 	assert_false(out->flags & (FUSE_POSIX_ACL | FUSE_WRITEBACK_CACHE | FUSE_POSIX_LOCKS | FUSE_FLOCK_LOCKS | FUSE_EXPORT_SUPPORT));
