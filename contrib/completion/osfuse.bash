@@ -52,7 +52,11 @@ _osfuse() {
 		mapfile -t COMPREPLY < <(compgen -W "$(_osfuse_sandboxes)" -- "$cur")
 		return
 		;;
-	--threads | --since)
+	--time-gran)
+		mapfile -t COMPREPLY < <(compgen -W '1s 1ms 1us 1ns' -- "$cur")
+		return
+		;;
+	--threads | --since | --squash-uid | --squash-gid | --uidmap | --gidmap)
 		return
 		;;
 	-o)
@@ -71,7 +75,7 @@ _osfuse() {
 	case $command:$cur in
 	mount:-*)
 		mapfile -t COMPREPLY < <(compgen -W '--lower --upper --work --name --ephemeral --read-only --foreground --debug
-			--threads --case --policy --hide --deny --ro --cow --rw --noexec --log --help -f -d -o' -- "$cur")
+			--threads --case --time-gran --squash-uid --squash-gid --uidmap --gidmap --policy --hide --deny --ro --cow --rw --noexec --log --help -f -d -o' -- "$cur")
 		;;
 	policy:-*)
 		mapfile -t COMPREPLY < <(compgen -W '--op --name --policy --hide --deny --ro --cow --rw --noexec --log --help' -- "$cur")
