@@ -23,7 +23,7 @@ packages_of() {
 		*) echo "gcc" ;;
 		esac
 		;;
-	test) echo "libcmocka-dev python3 attr acl git util-linux" ;;
+	test) echo "libcmocka-dev python3 perl attr acl git util-linux" ;;
 	demo) echo "python3" ;;
 	*)
 		echo "usage: $0 build|test|demo…" >&2
