@@ -115,10 +115,10 @@ int meta_set_record(const struct meta *m, int fd, const char *name, const struct
 	return meta_set(m, fd, name, META_OURS, &s, sizeof(s));
 }
 
-/* The file system has none; or this directory may not be opened, to ask. */
+/* The file system has none; or it cannot be asked here: a directory that may not be opened, a file without a name. */
 static bool has_no_uuid(int64_t r)
 {
-	return r == -EOPNOTSUPP || r == -ENOTTY || r == -ENOSYS || r == -EINVAL || r == -EACCES || r == -EPERM;
+	return r == -EOPNOTSUPP || r == -ENOTTY || r == -ENOSYS || r == -EINVAL || r == -EACCES || r == -EPERM || r == -ENOTDIR;
 }
 
 int meta_make_origin(const struct meta *m, int dirfd, const char *name, struct meta_origin *ret)

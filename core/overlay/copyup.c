@@ -339,7 +339,7 @@ static int note_origin(struct copy *c)
 		};
 		return meta_set_record(&ov->meta, ov->work_fd, c->temp, &c->record);
 	}
-	has_origin = meta_make_origin(&ov->meta, c->from.fd, c->from.name, &origin);
+	has_origin = index_origin(ov, c->from.fd, c->from.name, &origin);
 	if (has_origin < 0)
 		return has_origin;
 	if (links && !(has_origin && index_name(ov, &origin, statx_dev(&c->stx), c->index_name)))

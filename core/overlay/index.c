@@ -9,7 +9,10 @@
 
 #include "overlay/index.h"
 
+#include <errno.h>
 #include <string.h>
+
+#include "overlay/dircache.h"
 
 #define FILE_NAME_MAX 255 /* of a directory entry */
 
@@ -62,6 +65,16 @@ bool index_name(struct overlay *ov, struct meta_origin *origin, dev_t dev, char 
 		return false;
 	meta_index_name(origin, buf);
 	return true;
+}
+
+int index_origin(struct overlay *ov, int dirfd, const char *name, struct meta_origin *ret)
+{
+	int r = meta_make_origin(&ov->meta, dirfd, name, ret);
+
+	if (r != -EMFILE && r != -ENFILE)
+		return r;
+	dircache_shrink(ov);
+	return meta_make_origin(&ov->meta, dirfd, name, ret);
 }
 
 int index_init(struct overlay *ov)

@@ -386,7 +386,7 @@ static int look_index(struct overlay *ov, struct node *dir, const char *name, st
 
 	r = dirfd_get(ov, dir, f->layer, &d.d);
 	if (r == 0)
-		r = meta_make_origin(&ov->meta, d.d->fd, name, &origin);
+		r = index_origin(ov, d.d->fd, name, &origin);
 	if (r < 0)
 		return r;
 	f->alone = r == 0 || !index_name(ov, &origin, f->dev, f->index_name);

@@ -305,6 +305,7 @@ static void test_falls_back(void **state)
 	layer_dir(f, "l1/new");
 	layer_attr(f, "l1/new", META_REDIRECT, "/old");
 	layer_whiteout(f, "l1/old");
+	layer_ours(f, "l1");
 	open_with_metacopy(f, 2);
 	assert_int_equal(view_chmod(f, dir + 3, 0600), 0);
 	assert_int_equal(view_rename(f, "new/d", "d", 0), 0);
