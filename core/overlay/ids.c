@@ -129,17 +129,23 @@ void ids_done(struct overlay *ov)
 
 uint32_t ids_to_view(const struct overlay_ids *ids, uint32_t id)
 {
-	for (const struct overlay_id_range *r = ids->ranges; r < ids->ranges + ids->n_ranges; r++)
+	for (size_t i = 0; i < ids->n_ranges; i++) {
+		const struct overlay_id_range *r = &ids->ranges[i];
+
 		if (id >= r->layer && id - r->layer < r->count)
 			return id - r->layer + r->view;
+	}
 	return ids->n_ranges > 0 ? OVERLAY_NO_ID : id;
 }
 
 uint32_t ids_to_layer(const struct overlay_ids *ids, uint32_t id)
 {
-	for (const struct overlay_id_range *r = ids->ranges; r < ids->ranges + ids->n_ranges; r++)
+	for (size_t i = 0; i < ids->n_ranges; i++) {
+		const struct overlay_id_range *r = &ids->ranges[i];
+
 		if (id >= r->view && id - r->view < r->count)
 			return id - r->view + r->layer;
+	}
 	return ids->n_ranges > 0 ? OVERLAY_NO_ID : id;
 }
 
