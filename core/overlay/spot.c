@@ -114,6 +114,15 @@ static int hold(struct overlay *ov, struct spot *s)
 	return 0;
 }
 
+/*
+ * The error when nothing was moved meanwhile, so that the name did lead to what it was found to lead to. Before that no error counts:
+ * what took the object's place may be a whiteout, which only root may open, or a directory, which nobody may write to.
+ */
+static int settled(int r)
+{
+	return r == 0 || r == -ENOENT || r == -ENOTDIR || r == -ELOOP || r == -ENXIO ? -ESTALE : r;
+}
+
 static int find_and_stat(struct overlay *ov, struct node *n, bool pin, struct spot *s, struct statx *ret_stx)
 {
 	for (int tries = 0;; tries++) {
@@ -125,10 +134,8 @@ static int find_and_stat(struct overlay *ov, struct node *n, bool pin, struct sp
 			r = io_statx(ov->io, s->fd, s->name, LAYER_STATX_MASK, ret_stx);
 		if (r == 0 && spot_matches(s, ret_stx))
 			return 0;
-		if (r < 0 && r != -ENOENT && r != -ENOTDIR && r != -ESTALE)
-			return r;
 		if (tries == MAX_TRIES || !spot_moved(n, s))
-			return -ESTALE;
+			return settled(r);
 	}
 }
 
@@ -199,9 +206,7 @@ int spot_open(struct overlay *ov, struct node *n, int flags, struct spot *s, int
 			return 0;
 		}
 		(void) fd_close(fd);
-		if (r != -ENOENT && r != -ENOTDIR && r != -ESTALE && r != -ELOOP && r != -ENXIO) /* the last: a whiteout */
-			return r;
 		if (tries == MAX_TRIES || !spot_moved(n, s))
-			return -ESTALE;
+			return settled(r);
 	}
 }
