@@ -99,7 +99,8 @@ static bool is_closed(const struct ruling *r)
 static bool leads_elsewhere(const struct reload *rl, struct node *n, const struct before *b, const struct ruling *now)
 {
 	return !b->judged || ruling_shows(&b->ruling) != ruling_shows(now) || is_closed(&b->ruling) != is_closed(now) ||
-	       (ruling_is_direct(&b->ruling) != ruling_is_direct(now) && !is_same_dir(rl, n)) || b->ruling.made != POLICY_NO_RULE || now->made != POLICY_NO_RULE ||
+	       (ruling_is_direct(&b->ruling) != ruling_is_direct(now) && !is_same_dir(rl, n)) ||
+	       b->ruling.made != POLICY_NO_RULE || now->made != POLICY_NO_RULE ||
 	       (b->n_names > 1 && !ruling_same_class(&b->ruling, now));
 }
 

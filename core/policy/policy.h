@@ -70,7 +70,9 @@ struct policy_step {
 
 /*
  * The verdict of a name in a directory: len bytes without '/' or NUL, not "." or "..". -ENOMEM is all that can go wrong.
- * policy_step_done() afterwards, also after a failure. Allocates only when more than POLICY_STEP_INLINE patterns are alive below.
+ * Below a directory that is hidden or denied, and no passage, nothing can be reached: whatever rules say, the verdict is that of the
+ * directory. policy_step_done() afterwards, also after a failure. Allocates only when more than POLICY_STEP_INLINE patterns are
+ * alive below.
  */
 int policy_step(const struct policy_state *dir, const char *name, size_t len, struct policy_step *ret);
 void policy_step_done(struct policy_step *s);

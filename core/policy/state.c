@@ -126,6 +126,12 @@ static bool is_shut(enum policy_access access)
 	return access <= POLICY_DENY;
 }
 
+/* Hidden or denied, and no passage: nothing below can be reached, whatever other rules say of it. */
+static bool is_closed(const struct policy_verdict *dir)
+{
+	return is_shut(dir->access) && !dir->passage;
+}
+
 /* The verdict, passages aside, where rules end (here) in a directory whose verdict is from. */
 static struct policy_verdict decide(const struct policy *p, const struct policy_verdict *from, const int32_t here[static N_KINDS])
 {
@@ -133,7 +139,7 @@ static struct policy_verdict decide(const struct policy *p, const struct policy_
 
 	v.passage = false;
 	v.file = POLICY_NO_RULE;
-	if (here[KIND_ACCESS] > v.rule) {
+	if (here[KIND_ACCESS] > v.rule && !is_closed(from)) {
 		v.rule = here[KIND_ACCESS];
 		v.access = (enum policy_access) p->rules[v.rule].verb;
 		v.error = v.access == POLICY_DENY ? p->rules[v.rule].error : 0;
@@ -218,7 +224,7 @@ static void finish(struct walk *w, const struct policy_state *from)
 
 	s->as_file = decide(w->p, &from->verdict, w->file);
 	s->as_dir = decide(w->p, &from->verdict, w->dir);
-	s->as_file.file = s->as_dir.file = w->made_up;
+	s->as_file.file = s->as_dir.file = is_closed(&from->verdict) ? POLICY_NO_RULE : w->made_up;
 	keep_loops(w, from);
 	tidy(w);
 	s->as_dir.passage = is_passage(w->p, &s->as_dir, alive(s), s->n);

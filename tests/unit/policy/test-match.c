@@ -204,7 +204,8 @@ static const struct {
 	{ "file /etc/hostname \"x\"", "/etc", "cow" },
 	{ "file /a/b \"x\"\nfile /a/c \"y\"\nro /a", "/a/c", "ro file 1" },
 	{ "file /a/b \"x\"\nfile /a/b \"y\"", "/a/b", "cow file 1" },
-	{ "file /a/b \"x\"\nhide /a", "/a/b", "hide file 0" },
+	{ "file /a/b \"x\"\nhide /a", "/a/b", "hide" },
+	{ "file /a/b \"x\"\nhide /a\ncow /a/b", "/a/b", "cow file 0" },
 	{ "file ~/x\\ y \"x\"", "/home/u/x y", "cow file 0" },
 	{ "file /a\\*b \"x\"", "/a*b", "cow file 0" },
 
@@ -218,7 +219,10 @@ static const struct {
 	{ "cow ~/.config/git/**\nhide ~/.config", "/home/u/.config/", "hide" },
 	{ "hide ~/.ssh\ncow **/*.pub", "/home/u/.ssh/", "hide" },
 	{ "hide ~/.ssh\ncow **/*.pub", "/home/u/.ssh/x/", "hide" },
-	{ "hide ~/.ssh\ncow **/*.pub", "/home/u/.ssh/x.pub", "cow" },
+	{ "hide ~/.ssh\ncow **/*.pub", "/home/u/.ssh/x.pub", "hide" },
+	{ "hide ~/.ssh\ncow **/*.pub", "/home/u/.ssh/x/y.pub", "hide" },
+	{ "deny ~/.ssh\ncow **/*.pub", "/home/u/.ssh/x.pub", "deny 13" },
+	{ "deny ~/.ssh\nhide **/*.pub", "/home/u/.ssh/x/y.pub", "deny 13" },
 	{ "hide ~/.ssh\ncow *.pub", "/home/u/.ssh/", "hide" },
 	{ "hide ~/.config\ncow ~/.config/**/x.conf", "/home/u/.config/", "hide passage" },
 	{ "hide ~/.config\ncow ~/.config/**/x.conf", "/home/u/.config/a/", "hide passage" },
@@ -250,11 +254,11 @@ static const struct {
 	{ "hide /a\nro /a/b\nhide /a/b/c\nrw /a/b/c/d", "/a/b/c/", "hide passage" },
 	{ "hide /a\nro /a/b\nhide /a/b/c\nrw **/d", "/a/b/c/", "hide" },
 	/* The mark goes where nothing is hidden, and comes back where it is again. */
-	{ "hide /a\nro /a/b\nhide /a/b/c\nrw **/d", "/a/b/c/d", "rw" },
+	{ "hide /a\nro /a/b\nhide /a/b/c\nrw **/d", "/a/b/c/d", "hide" },
 	/* What a marked loop leads to is marked too: only rules that begin at the hidden directory, or name it, open it. */
 	{ "hide /a\nrw **/b/c", "/a/", "hide" },
 	{ "hide /a\nrw **/b/c", "/a/b/", "hide" },
-	{ "hide /a\nrw **/b/c", "/a/b/c", "rw" },
+	{ "hide /a\nrw **/b/c", "/a/b/c", "hide" },
 	{ "hide /a\nrw **/b/**/c\nrw /a/b/x", "/a/b/", "hide passage" },
 	{ "hide /a\nrw **/b/**/c\nrw /a/b/x", "/a/b/b/", "hide" },
 	/* One loop, reached twice: what names the way wins. */
