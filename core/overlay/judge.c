@@ -415,14 +415,22 @@ int judge_refresh(struct overlay *ov, struct node *n)
 	const struct rules *rules = rules_now(ov);
 	_cleanup_(policy_state_unrefp) struct policy_state *state = NULL;
 	struct ruling ruling = RULING_FREE;
+	uint32_t seq;
 	int r;
 
 	if (rules->policy && S_ISDIR(n->type))
 		return dir_state(ov, rules, n, &state);
+	{
+		SCOPE_LOCK(&node_shard(ov, n)->lock);
+		seq = n->seq;
+	}
 	r = rules->policy ? judge_names(ov, n, &ruling) : 0;
 	if (r < 0 && r != -ENOENT)
 		return r;
 	install(ov, n, rules->stamp, r == 0 ? &ruling : NULL, NULL); /* without a name: as it was ruled last */
+	SCOPE_LOCK(&node_shard(ov, n)->lock);
+	if (n->seq != seq) /* perhaps by names that it has lost meanwhile */
+		n->flags |= NODE_RENAMED;
 	return 0;
 }
 
@@ -435,7 +443,7 @@ int judge_node(struct overlay *ov, struct node *n, struct ruling *ret)
 		{
 			SCOPE_LOCK(&node_shard(ov, n)->lock);
 			*ret = n->ruling;
-			if (n->stamp == stamp)
+			if (n->stamp == stamp && !(n->flags & NODE_RENAMED))
 				return 0;
 		}
 		r = judge_refresh(ov, n);

@@ -60,6 +60,7 @@ static inline void node_rule(struct node *n, uint32_t stamp, const struct ruling
 		n->before = n->ruling;
 	n->stamp = stamp;
 	n->ruling = *ruling;
+	n->flags &= (uint16_t) ~NODE_RENAMED;
 }
 
 /* Is it there at all, as far as programs can tell? */

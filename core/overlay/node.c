@@ -348,6 +348,21 @@ struct node *node_parent(struct overlay *ov, struct node *n, char name[static NA
 	return n->names->dir;
 }
 
+/* The rights are the same by all names that a node has; a directory is in one state with all that is in it. */
+static void names_changed(struct node *n)
+{
+	n->seq++;
+	if (!S_ISDIR(n->type))
+		n->flags |= NODE_RENAMED;
+}
+
+static void put_name(struct node *n, struct name *a)
+{
+	a->next = n->names;
+	n->names = a;
+	names_changed(n);
+}
+
 int node_add_name(struct overlay *ov, struct node *n, struct node *dir, const char *text)
 {
 	struct name *a = name_new(ov, dir, text);
@@ -358,9 +373,7 @@ int node_add_name(struct overlay *ov, struct node *n, struct node *dir, const ch
 	{
 		SCOPE_LOCK(&node_shard(ov, n)->lock);
 		if (!find_name(n, dir, text)) {
-			a->next = n->names;
-			n->names = a;
-			n->seq++;
+			put_name(n, a);
 			a = NULL;
 			fd = n->fd; /* it was reached by that alone */
 			n->fd = -EBADF;
@@ -380,7 +393,7 @@ static struct name *unlink_name(struct node *n, const struct node *dir, const ch
 	for (struct name **p = &n->names, *a; (a = *p); p = &a->next) {
 		if (a->dir == dir && strcmp(a->text, text) == 0) {
 			*p = a->next;
-			n->seq++;
+			names_changed(n);
 			return a;
 		}
 	}
@@ -419,9 +432,7 @@ int node_move_name(struct overlay *ov, struct node *n, struct node *dir, const c
 	{
 		SCOPE_LOCK(&node_shard(ov, n)->lock);
 		old = unlink_name(n, dir, text);
-		a->next = n->names;
-		n->names = a;
-		n->seq++;
+		put_name(n, a);
 	}
 	name_free(ov, old);
 	return 0;
@@ -686,12 +697,12 @@ static int take_existing(struct node *n, struct getting *g)
 	n->state = g->state;
 	g->state = old;
 	if (!find_name(n, g->dir, g->text)) {
-		g->name->next = n->names;
-		n->names = steal_ptr(g->name);
-		n->seq++;
+		put_name(n, steal_ptr(g->name));
 		g->rest = trim_names(n, f);
 		g->fd = steal_fd(&n->fd);
 	}
+	if (n->names->next) /* it is ruled by one of them now */
+		n->flags |= NODE_RENAMED;
 	return 0;
 }
 

@@ -1,0 +1,91 @@
+/* Rules that record: what is told of files that come under them, and leave them, by other ways than a look-up. */
+
+#include "fixture.h"
+
+/* What was told since it was asked last: "OP PATH", in order, a comma between them. */
+struct heard {
+	char text[1024];
+};
+
+static void hear(void *arg, const struct overlay_report *r)
+{
+	struct heard *h = arg;
+	size_t n = strlen(h->text);
+
+	(void) snprintf(h->text + n, sizeof(h->text) - n, "%s%s %s", n > 0 ? ", " : "", r->op, r->path);
+}
+
+static void open_recorded(struct fixture *f, struct heard *h)
+{
+	h->text[0] = '\0';
+	fixture_set_policy(f, "log /logged/**");
+	layer_file(f, "l1/plain", "p");
+	layer_file(f, "l1/logged/in", "i");
+	fixture_configure(f, 1, true);
+	f->config.report = hear;
+	f->config.report_arg = h;
+	assert_int_equal(fixture_try_open(f), 0);
+}
+
+/* By the node, as programs use what they have once looked up. */
+static void assert_read_tells(struct fixture *f, struct heard *h, struct node *n, const char *told)
+{
+	struct overlay_file *file;
+
+	h->text[0] = '\0';
+	assert_int_equal(overlay_open(f->ov, &f->who, n, O_RDONLY, &file), 0);
+	overlay_release(file);
+	assert_string_equal(h->text, told);
+}
+
+static void test_moved_in_and_out(void **state)
+{
+	struct fixture *f = *state;
+	struct heard h;
+	struct node *plain, *in;
+
+	open_recorded(f, &h);
+	plain = view_node(f, "plain");
+	in = view_node(f, "logged/in");
+	assert_read_tells(f, &h, plain, "");
+	assert_read_tells(f, &h, in, "read /logged/in");
+
+	assert_int_equal(view_rename(f, "plain", "logged/plain", 0), 0);
+	assert_read_tells(f, &h, plain, "read /logged/plain");
+	assert_int_equal(view_rename(f, "logged/in", "out", 0), 0);
+	assert_read_tells(f, &h, in, "");
+	assert_int_equal(view_rename(f, "out", "logged/plain", RENAME_EXCHANGE), 0);
+	assert_read_tells(f, &h, plain, "");
+	assert_read_tells(f, &h, in, "read /logged/plain");
+}
+
+/* As long as one of its names is in such a place, and whichever was looked up last. */
+static void test_linked(void **state)
+{
+	struct fixture *f = *state;
+	struct heard h;
+	struct node *plain;
+
+	open_recorded(f, &h);
+	plain = view_node(f, "plain");
+	assert_int_equal(view_link(f, "plain", "logged/plain"), 0);
+	assert_ptr_equal(view_node(f, "logged/plain"), plain);
+	assert_read_tells(f, &h, plain, "read /logged/plain");
+	assert_ptr_equal(view_node(f, "plain"), plain);
+	h.text[0] = '\0';
+	assert_content(f, "plain", "p");
+	assert_string_not_equal(h.text, "");
+
+	assert_int_equal(view_unlink(f, "logged/plain"), 0);
+	assert_read_tells(f, &h, plain, "");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		FIXTURE_TEST(test_moved_in_and_out),
+		FIXTURE_TEST(test_linked),
+	};
+
+	return FIXTURE_RUN(tests);
+}
