@@ -55,7 +55,7 @@ int attr_fix(struct overlay *ov, const struct attr_facts *facts, struct statx *s
 	const struct meta_record *rec = facts->record;
 	int r = 0;
 
-	stx->stx_ino = facts->ino;
+	stx->stx_ino = facts->direct && !S_ISDIR(stx->stx_mode) ? attr_direct_ino(facts->ino) : facts->ino;
 	if (facts->masked)
 		stx->stx_nlink = 2;
 	else if (S_ISDIR(stx->stx_mode) && (facts->n_places > 1 || facts->secretive))
@@ -153,6 +153,7 @@ static int fix_for(struct overlay *ov, struct node *n, struct statx *stx)
 	{
 		SCOPE_LOCK(&node_shard(ov, n)->lock);
 		facts.ino = n->ino;
+		facts.direct = n->layer != LAYER_UPPER && ruling_is_direct(&n->ruling);
 		parted = n->flags & NODE_ALONE && n->layer == LAYER_UPPER;
 		dev = n->dev;
 		real_ino = n->real_ino;

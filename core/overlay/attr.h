@@ -7,6 +7,7 @@
 /* Corrects what a layer said of an object: number, links, owner, time of birth, device. Fails when the index cannot be read. */
 struct attr_facts {
 	uint64_t ino;
+	bool direct;			  /* changed in the lower itself */
 	size_t n_places;
 	bool masked;
 	bool metacopy;			  /* its data is elsewhere */
@@ -16,6 +17,14 @@ struct attr_facts {
 	const char *index_name;		  /* NULL or "": none */
 };
 int attr_fix(struct overlay *ov, const struct attr_facts *facts, struct statx *stx);
+/*
+ * A file that is changed in the lower itself shows a number of its own: a hard link of it under other rules has another content from
+ * its first change on, and whoever copies a tree takes two names of one number for one file.
+ */
+static inline uint64_t attr_direct_ino(uint64_t ino)
+{
+	return ino ^ UINT64_C(1) << 63; /* no tag of inomap.c has that bit */
+}
 /* Last of all that is done with what is to be shown: the times, no finer than the view's. */
 void attr_round(const struct overlay *ov, struct statx *stx);
 /* What is asked of a node, corrected. */

@@ -132,7 +132,7 @@ static int found_made(struct overlay *ov, uint16_t layer, int dirfd, const char 
 		f->places[0] = (struct place) { .layer = layer, .dev = f->dev, .ino = f->real_ino };
 	}
 	return attr_fix(ov, &(struct attr_facts) {
-		.ino = f->ino, .n_places = f->n_places, .secretive = look_is_secretive(f),
+		.ino = f->ino, .direct = layer == LAYER_LOWER, .n_places = f->n_places, .secretive = look_is_secretive(f),
 	}, &f->stx);
 }
 

@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "overlay/attr.h"
 #include "overlay/dircache.h"
 #include "overlay/gate.h"
 #include "overlay/look.h"
@@ -246,12 +247,13 @@ static void note_hidden(struct scan *s, const struct item *it)
 }
 
 /* Does a name of this layer take part, as far as the policy is concerned? 1 yes. */
-static int admit(struct scan *s, const char *name, size_t len, const struct item *it)
+static int admit(struct scan *s, const char *name, size_t len, const struct item *it, bool *ret_direct)
 {
 	struct ruling as_dir, as_file;
 	bool any, all;
 	int r;
 
+	*ret_direct = false;
 	if (!s->state)
 		return 1;
 	r = judge_listed(s->state, name, len, &as_dir, &as_file);
@@ -263,13 +265,15 @@ static int admit(struct scan *s, const char *name, size_t len, const struct item
 		note_hidden(s, it);
 		return 0;
 	}
-	return s->layer != LAYER_UPPER || !ruling_is_direct(it->type == DT_DIR ? &as_dir : &as_file);
+	*ret_direct = ruling_is_direct(it->type == DT_DIR ? &as_dir : &as_file);
+	return s->layer != LAYER_UPPER || !*ret_direct;
 }
 
 static int scan_entry(struct scan *s, const struct linux_dirent64 *d)
 {
 	struct item it = { .ino = d->d_ino, .type = d->d_type }, *there;
 	size_t len = strlen(d->d_name);
+	bool direct;
 	int r;
 
 	if (len == 0 || len >= NAME_BYTES || strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0)
@@ -280,12 +284,12 @@ static int scan_entry(struct scan *s, const struct linux_dirent64 *d)
 		it.hidden = true;
 		return add(&s->hidden_below, d->d_name + WH_PREFIX_LEN, len - WH_PREFIX_LEN, &it, &there);
 	}
-	r = admit(s, d->d_name, len, &it); /* before anything is asked about it */
+	r = admit(s, d->d_name, len, &it, &direct); /* before anything is asked about it */
 	if (r <= 0)
 		return r;
 	r = look_at_entry(s, d->d_name, &it);
 	if (r == 0 && d->d_type == DT_UNKNOWN) {
-		r = admit(s, d->d_name, len, &it);
+		r = admit(s, d->d_name, len, &it, &direct);
 		if (r <= 0)
 			return r;
 		r = 0;
@@ -293,6 +297,8 @@ static int scan_entry(struct scan *s, const struct linux_dirent64 *d)
 	it.maybe_below = s->layer == LAYER_UPPER && it.type == DT_DIR;
 	if (r == 0)
 		r = number_entry(s, d->d_name, &it);
+	if (direct && it.type != DT_DIR)
+		it.ino = attr_direct_ino(it.ino);
 	if (r == 0)
 		r = add(s->list, d->d_name, len, &it, &there);
 	if (r == 0 && there && there->maybe_below && it.type == DT_DIR)

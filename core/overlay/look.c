@@ -606,7 +606,8 @@ static int look_once(struct overlay *ov, struct node *dir, const char *name, str
 	if (r < 0)
 		return r;
 	return attr_fix(ov, &(struct attr_facts) {
-		.ino = f->ino, .n_places = f->n_places, .masked = f->masked, .metacopy = f->metacopy, .record = &f->record,
+		.ino = f->ino, .direct = ruling_is_direct(judged(&f->j, f->stx.stx_mode)), .n_places = f->n_places,
+		.masked = f->masked, .metacopy = f->metacopy, .record = &f->record,
 		.index_name = f->index_name, .secretive = look_is_secretive(f),
 	}, &f->stx);
 }
