@@ -24,6 +24,7 @@
 #include <sys/sysmacros.h>
 
 #include "overlay/attr.h"
+#include "overlay/create.h"
 #include "overlay/dircache.h"
 #include "overlay/file.h"
 #include "overlay/index.h"
@@ -512,6 +513,20 @@ static int move_into_index(struct copy *c)
 	return r;
 }
 
+/*
+ * The directory is changed in the lower, whatever the upper says of its name. That it was removed is still so where other rules look at
+ * the upper; anything else would be lost.
+ */
+static int replace_unseen(struct copy *c, int dirfd)
+{
+	struct lentry le;
+	int r = layer_look(&c->ov->layers[LAYER_UPPER], dirfd, c->name, LOOK_STAT_ONLY | LOOK_XWHITEOUTS, &le);
+
+	if (r == 0 && le.kind != LENTRY_WHITEOUT)
+		r = -EROFS;
+	return r < 0 ? r : create_replace_whiteout(c->ov, c->temp, S_IFDIR, dirfd, c->name);
+}
+
 static int move_into_place(struct copy *c, int dirfd)
 {
 	struct overlay *ov = c->ov;
@@ -519,6 +534,8 @@ static int move_into_place(struct copy *c, int dirfd)
 
 	if (!c->index_name[0]) {
 		r = unlock_rename(ov, ov->work_fd, c->temp, dirfd, c->name, RENAME_NOREPLACE);
+		if (r == -EEXIST && c->container)
+			r = replace_unseen(c, dirfd);
 		if (r == 0)
 			c->made = false;
 		return r;

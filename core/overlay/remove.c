@@ -135,6 +135,23 @@ static int hide_or_remove_file(struct removal *rm)
 	return r;
 }
 
+/*
+ * From the lower itself. Names in it that are changed in the upper may be gone from the view and not from the lower, where they stay. The
+ * upper's directory for such names goes too, unless something is in it that was changed under other rules.
+ */
+static int remove_direct_dir(struct removal *rm)
+{
+	struct overlay *ov = rm->ov;
+	DIRFD(d, ov);
+	int r = io_unlink(ov->io, rm->upper.d->fd, rm->name, AT_REMOVEDIR);
+
+	if (r == -ENOTEMPTY || r == -EEXIST)
+		return listing_check_empty(ov, rm->node) == 0 ? -EROFS : -ENOTEMPTY;
+	if (r == 0 && node_has_upper(ov, rm->node) && dirfd_get(ov, rm->dir, LAYER_UPPER, &d.d) == 0)
+		(void) io_unlink(ov->io, d.d->fd, rm->name, AT_REMOVEDIR);
+	return r;
+}
+
 static int hide_or_remove_dir(struct removal *rm)
 {
 	struct overlay *ov = rm->ov;
@@ -142,7 +159,7 @@ static int hide_or_remove_dir(struct removal *rm)
 	char temp[TEMP_BYTES];
 
 	if (rm->direct)
-		return io_unlink(ov->io, dirfd, rm->name, AT_REMOVEDIR);
+		return remove_direct_dir(rm);
 	if (!rm->in_upper)
 		return io_mknod(ov->io, dirfd, rm->name, WHITEOUT_MODE, 0, NULL);
 	if (!rm->below) {
@@ -296,6 +313,8 @@ int overlay_rmdir(struct overlay *ov, const struct actor *who, struct node *dir,
 			r = check_empty(ov, who, dir, name, victim);
 		if (r == 0)
 			r = take_away(&rm, hide_or_remove_dir);
+		if (r == -EROFS && rm.direct)
+			r = gate_report_name(ov, who, GATE_REMOVE, dir, name, S_IFDIR, r);
 	}
 	(void) node_unref(ov, victim);
 	return r;
