@@ -22,9 +22,11 @@
 #include "overlay/index.h"
 #include "overlay/mask.h"
 #include "overlay/metacopy.h"
+#include "overlay/moving.h"
 #include "overlay/spell.h"
 
 #define MAX_TRIES 16
+#define MAX_MOVES 1000 /* by others, one after the other, may get in the way often */
 
 void found_done(struct found *f)
 {
@@ -616,6 +618,7 @@ int look_exact(struct overlay *ov, struct node *dir, const char *name, struct fo
 {
 	int r;
 
+	f->moved = moving_now(ov);
 	do
 		r = look_once(ov, dir, name, f);
 	while (r == -EAGAIN); /* the rules were replaced in between */
@@ -641,9 +644,9 @@ typedef int (*look_fn)(struct overlay *ov, struct node *dir, const char *name, s
 
 static int look_node_by(look_fn look_by, struct overlay *ov, struct node *dir, const char *name, struct found *f, struct node **ret)
 {
-	int r;
+	int r, moves = 0;
 
-	for (int tries = 0; tries < MAX_TRIES; tries++) {
+	for (int tries = 0; tries < MAX_TRIES; moving_wait(ov, f->moved) && moves < MAX_MOVES ? moves++ : tries++) {
 		r = look_by(ov, dir, name, f);
 		if (r < 0)
 			return r;

@@ -8,6 +8,7 @@ struct found {
 	bool exists;
 	bool hidden;	     /* by the policy; nothing else is known, but layer where only what it is has told */
 	char spelled[NAME_BYTES]; /* the name that it was found under, if that differs by case; "" */
+	uint64_t moved;	     /* by when it was looked for, see moving.h */
 	struct judgement j;  /* what the policy says of the name; judged(&j, stx.stx_mode) of what was found */
 	bool upper_whiteout; /* the upper has a whiteout of that name */
 	bool masked;	     /* an empty directory that cannot be changed */

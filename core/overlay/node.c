@@ -20,6 +20,7 @@
 #include "overlay/dircache.h"
 #include "overlay/judge.h"
 #include "overlay/look.h"
+#include "overlay/moving.h"
 
 #define CHUNK_SLOTS 4096
 #define N_CHUNKS (1u << 16)
@@ -432,9 +433,11 @@ int node_move_name(struct overlay *ov, struct node *n, struct node *dir, const c
 	{
 		SCOPE_LOCK(&node_shard(ov, n)->lock);
 		old = unlink_name(n, dir, text);
-		put_name(n, a);
+		if (!find_name(n, new_dir, new_text)) /* a look-up may have been faster */
+			put_name(n, steal_ptr(a));
 	}
 	name_free(ov, old);
+	name_free(ov, a);
 	return 0;
 }
 
@@ -684,24 +687,28 @@ static struct node *find_existing(struct shard *s, struct getting *g)
 	return NULL;
 }
 
-/* Takes the node that is there, if it agrees. */
-static int take_existing(struct node *n, struct getting *g)
+/*
+ * Takes the node that is there, if it agrees. A name that it has not got by now, and that was found before something was moved, may be
+ * one that it has lost.
+ */
+static int take_existing(struct overlay *ov, struct node *n, struct getting *g)
 {
 	const struct found *f = g->f;
 	struct policy_state *old = n->state;
+	bool is_new = !find_name(n, g->dir, g->text);
 
-	if (!agrees(n, f) && !follow_up(n, f))
+	if ((!agrees(n, f) && !follow_up(n, f)) || (is_new && moving_now(ov) != f->moved))
 		return -EAGAIN;
 	n->refs++;
 	node_rule(n, f->j.stamp, judged(&f->j, f->stx.stx_mode));
 	n->state = g->state;
 	g->state = old;
-	if (!find_name(n, g->dir, g->text)) {
+	if (is_new) {
 		put_name(n, steal_ptr(g->name));
 		g->rest = trim_names(n, f);
 		g->fd = steal_fd(&n->fd);
 	}
-	if (n->names->next) /* it is ruled by one of them now */
+	if (n->names->next && !S_ISDIR(n->type)) /* it is ruled by one of them now */
 		n->flags |= NODE_RENAMED;
 	return 0;
 }
@@ -776,7 +783,7 @@ static int get_once(struct overlay *ov, struct shard *s, struct getting *g, stru
 	if (g->stale)
 		return 1;
 	if (n)
-		r = take_existing(n, g);
+		r = take_existing(ov, n, g);
 	else if (!*fresh)
 		return 1;
 	else {

@@ -36,7 +36,7 @@
 #include "overlay/spot.h"
 #include "overlay/unlock.h"
 
-#define MAX_TRIES 8
+#define MAX_TRIES 1000 /* see spot.c */
 
 /* One of the two names. */
 struct end {

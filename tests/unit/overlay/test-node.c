@@ -2,6 +2,7 @@
 
 #include "fixture.h"
 
+#include "overlay/look.h"
 #include "overlay/tree.h"
 
 static void test_root(void **state)
@@ -188,6 +189,52 @@ static void test_reused_numbers(void **state)
 	overlay_release(file);
 }
 
+/* A look-up comes between a rename on the disk and the node's knowing of it: it finds the new name first. */
+static void test_name_found_before_it_is_known(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const paths[] = { "file", "dir" };
+
+	layer_file(f, "l1/file", "text");
+	layer_dir(f, "l1/dir");
+	layer_dir(f, "l1/to");
+	fixture_set_policy(f, "log all");
+	fixture_open(f, 1);
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+		struct node *n = view_node(f, paths[i]), *to = view_node(f, "to");
+		struct statx stx;
+
+		assert_int_equal(node_add_name(f->ov, n, to, "new"), 0);
+		assert_int_equal(node_move_name(f->ov, n, overlay_root(f->ov), paths[i], to, "new"), 0);
+		assert_ptr_equal(n->names->dir, to);
+		assert_string_equal(n->names->text, "new");
+		assert_null(n->names->next);
+		/* Back, for it was not moved in truth; and used while it has both names. */
+		assert_int_equal(node_add_name(f->ov, n, overlay_root(f->ov), paths[i]), 0);
+		assert_ptr_equal(view_node(f, paths[i]), n);
+		assert_int_equal(overlay_getattr(f->ov, &f->who, n, NULL, &stx), 0);
+	}
+}
+
+/* What was found before something was moved is no name of a node that has not got it. */
+static void test_name_found_too_early(void **state)
+{
+	struct fixture *f = *state;
+	struct node *n, *ret, *root;
+	FOUND(found);
+
+	layer_file(f, "l1/file", "text");
+	fixture_open(f, 1);
+	root = overlay_root(f->ov);
+	n = view_node(f, "file");
+	assert_int_equal(look(f->ov, root, "file", &found), 0);
+	assert_int_equal(view_rename(f, "file", "new", 0), 0);
+	assert_int_equal(node_get(f->ov, &found, root, "file", &ret), -EAGAIN);
+	assert_string_equal(n->names->text, "new");
+	assert_null(n->names->next);
+	assert_content(f, "new", "text");
+}
+
 /* Hundreds of levels, with paths far longer than PATH_MAX. */
 static void test_deep(void **state)
 {
@@ -248,6 +295,8 @@ int main(void)
 		FIXTURE_TEST(test_many),
 		FIXTURE_TEST(test_names_of_links),
 		FIXTURE_TEST(test_reused_numbers),
+		FIXTURE_TEST(test_name_found_before_it_is_known),
+		FIXTURE_TEST(test_name_found_too_early),
 		FIXTURE_TEST(test_deep),
 	};
 
