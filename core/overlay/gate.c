@@ -51,6 +51,13 @@ int gate_decide(enum gate_op op, const struct ruling *r)
 	return op == GATE_EXEC && r->noexec ? -EACCES : 0;
 }
 
+bool gate_shuts(const struct ruling *r, mode_t type)
+{
+	bool opened_by_kernel = S_ISCHR(type) || S_ISBLK(type) || S_ISFIFO(type) || S_ISSOCK(type);
+
+	return r->access == POLICY_DENY && opened_by_kernel;
+}
+
 /* reports */
 
 static const char *op_name(enum gate_op op)
@@ -170,7 +177,7 @@ int gate_node(struct overlay *ov, const struct actor *who, enum gate_op op, stru
 
 	if (r < 0)
 		return r;
-	r = gate_decide(op, &ruling);
+	r = gate_shuts(&ruling, n->type) ? -ruling.error : gate_decide(op, &ruling);
 	if (r < 0 || (ruling.log && op != GATE_STAT))
 		(void) report(ov, who, op, &(struct place_of_deed) { n, NULL, n->type }, NULL, r);
 	return r;

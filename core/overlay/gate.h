@@ -29,6 +29,12 @@ int gate_node(struct overlay *ov, const struct actor *who, enum gate_op op, stru
 /* The same of a name. type: S_IFMT of what it is, or is to be. */
 int gate_name(struct overlay *ov, const struct actor *who, enum gate_op op, struct node *dir, const char *name, mode_t type);
 
+/*
+ * Is it to be kept from being found at all? The kernel opens devices, pipes and sockets by itself, whatever their attributes are if
+ * root asks it to: so one that is denied is not given to it, neither by a look-up nor, if it knows it already, with attributes.
+ */
+bool gate_shuts(const struct ruling *r, mode_t type);
+
 /* Without asking anew, and without a report. */
 int gate_decide(enum gate_op op, const struct ruling *r);
 

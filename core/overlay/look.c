@@ -733,12 +733,21 @@ static void give(struct overlay *ov, struct node *n, const struct found *f, stru
 	node_give(ov, n, ret);
 }
 
+static bool is_shut(const struct found *f)
+{
+	return gate_shuts(judged(&f->j, f->stx.stx_mode), f->stx.stx_mode);
+}
+
 int look_entry(struct overlay *ov, struct node *dir, const char *name, struct entry *ret)
 {
 	struct node *n;
 	FOUND(f);
 	int r = look_node(ov, dir, name, &f, &n);
 
+	if (r > 0 && is_shut(&f)) {
+		(void) node_unref(ov, n);
+		return 0;
+	}
 	if (r > 0)
 		give(ov, n, &f, ret);
 	return r;
@@ -787,6 +796,10 @@ int overlay_lookup(struct overlay *ov, const struct actor *who, struct node *dir
 			(void) gate_report_name(ov, who, GATE_LOOK, dir, name, ruling_shows(&f.j.as_file) ? S_IFDIR : 0,
 						-ENOENT); /* to be recorded: it is answered as absent */
 		return r;
+	}
+	if (is_shut(&f)) {
+		(void) node_unref(ov, n);
+		return gate_report_name(ov, who, GATE_LOOK, dir, name, f.stx.stx_mode, -judged(&f.j, f.stx.stx_mode)->error);
 	}
 	if (judged(&f.j, f.stx.stx_mode)->log)
 		(void) gate_report_name(ov, who, GATE_LOOK, dir, name, f.stx.stx_mode, 0);

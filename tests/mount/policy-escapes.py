@@ -4,6 +4,7 @@
 import ctypes
 import errno
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -273,6 +274,48 @@ def bound_lower():
     box.unmount()
 
 
+def opened(path, flags=os.O_RDONLY):
+    os.close(os.open(path, flags))
+
+
+def connect(path):
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(path)
+
+
+def special():
+    """What the kernel opens by itself, without asking the view: devices, also as root, and the view's own sockets."""
+    box = Sandbox("special", "")
+    for name in ("zero", "null"):
+        os.mknod(os.path.join(box.lower, name), stat.S_IFCHR | 0o666, os.makedev(1, {"zero": 5, "null": 3}[name]))
+    os.link(os.path.join(box.lower, "zero"), os.path.join(box.lower, "zero2"))
+    box.mount("-o", "dev")
+    os.chdir(box.mnt)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("sock")
+        server.listen()
+        held = os.open("zero", os.O_PATH)
+        kept = "/proc/self/fd/%d" % held
+        expect("device", "ok", opened, "zero")
+        expect("device, kept", "ok", opened, kept)
+        expect("socket", "ok", connect, "sock")
+        for rule, want in (("deny /zero /null /sock", "EACCES"), ("deny /zero /null /sock errno=ENODEV", "ENODEV"),
+                           ("hide /zero /null /sock", "ENOENT")):
+            box.reload(rule + "\n")
+            for flags in (os.O_RDONLY, os.O_RDWR, os.O_PATH):
+                expect("device, " + rule, want, os.open, "zero", flags)
+                expect("device never seen, " + rule, want, os.open, "null", flags)
+            expect("device, kept, " + rule, want, os.open, kept, os.O_RDONLY)
+            expect("socket, " + rule, want, connect, "sock")
+            expect("by its other name, " + rule, "ok", opened, "zero2")
+        box.reload("noexec /\nro /zero /null\n")
+        expect("device, read-only", "ok", opened, "null", os.O_WRONLY)
+        expect("device, read-only, kept", "ok", opened, kept)
+    os.chdir("/")
+    os.close(held)
+    box.unmount()
+
+
 def appearing(box):
     """What appears in the lower while the view is there, also where its absence is remembered."""
     for path in ("secret2", "d/late"):
@@ -311,6 +354,7 @@ def main():
     box.unmount()
     if AS_ROOT:
         bound_lower()
+        special()
     for text in wrong:
         print(text)
     return 1 if wrong else 0

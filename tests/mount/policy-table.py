@@ -418,6 +418,10 @@ class Run:
     def op_keep(self, name, path, flags):
         self.kept[name] = os.open(path, flags_of(flags))
 
+    def op_kopen(self, name, flags):
+        with Open("/proc/self/fd/%d" % self.kept[name], flags_of(flags)):
+            pass
+
     def op_kread(self, name):
         return os.pread(self.kept[name], 8192, 0).decode() or "-"
 
