@@ -27,6 +27,7 @@
 #include "overlay/create.h"
 #include "overlay/dircache.h"
 #include "overlay/file.h"
+#include "overlay/gate.h"
 #include "overlay/index.h"
 #include "overlay/judge.h"
 #include "overlay/lease.h"
@@ -523,7 +524,7 @@ static int replace_unseen(struct copy *c, int dirfd)
 	int r = layer_look(&c->ov->layers[LAYER_UPPER], dirfd, c->name, LOOK_STAT_ONLY | LOOK_XWHITEOUTS, &le);
 
 	if (r == 0 && le.kind != LENTRY_WHITEOUT)
-		r = -EROFS;
+		r = gate_report_node(c->ov, c->who, GATE_WRITE, c->node, -EROFS);
 	return r < 0 ? r : create_replace_whiteout(c->ov, c->temp, S_IFDIR, dirfd, c->name);
 }
 
@@ -787,7 +788,9 @@ int copyup_for_change(struct overlay *ov, const struct actor *who, struct node *
 	if (!ov->writable)
 		return -EROFS;
 	/* What was changed in the upper under another policy, and is still open, is changed there. */
-	if (ruling_is_direct(&ruling) && !node_is_upper(ov, n))
-		return check_direct(ov, n);
+	if (ruling_is_direct(&ruling) && !node_is_upper(ov, n)) {
+		r = check_direct(ov, n);
+		return r == -EROFS ? gate_report_node(ov, who, GATE_WRITE, n, r) : r;
+	}
 	return copyup(ov, who, n, limit);
 }

@@ -163,6 +163,15 @@ int create_check_dir(struct overlay *ov, const struct actor *who, struct node *d
 	return copyup(ov, who, dir, COPYUP_ALL);
 }
 
+int create_check_place(struct overlay *ov, const struct actor *who, enum gate_op op, struct node *dir, const char *name,
+		       const struct judgement *j, mode_t type)
+{
+	bool direct = ruling_is_direct(judged(j, type));
+	int r = create_check_dir(ov, who, dir, direct);
+
+	return r == -EROFS && direct && ov->writable ? gate_report_name(ov, who, op, dir, name, type, r) : r;
+}
+
 static int make_named(struct overlay *ov, struct node *dir, const char *name, struct make *m, struct found *f, struct node **ret)
 {
 	struct io_cred as = m->as;
@@ -219,7 +228,7 @@ static int make(struct overlay *ov, struct node *dir, const char *name, struct m
 	if (r == 0)
 		r = gate_name(ov, m->who, S_ISDIR(m->mode) ? GATE_MKDIR : GATE_CREATE, dir, name, m->mode);
 	if (r == 0)
-		r = create_check_dir(ov, m->who, dir, ruling_is_direct(judged(&f.j, m->mode)));
+		r = create_check_place(ov, m->who, GATE_CREATE, dir, name, &f.j, m->mode);
 	if (r == 0)
 		r = make_named(ov, dir, name, m, &f, &n);
 	if (r < 0) {
@@ -338,7 +347,7 @@ int overlay_tmpfile(struct overlay *ov, const struct actor *who, struct node *di
 		r = judge_name(ov, dir, NO_NAME, &f.j);
 	if (r == 0) {
 		layer = layer_for_change(ruling_is_direct(&f.j.as_file));
-		r = create_check_dir(ov, who, dir, layer == LAYER_LOWER);
+		r = create_check_place(ov, who, GATE_CREATE, dir, NO_NAME, &f.j, S_IFREG);
 	}
 	if (r == 0)
 		r = dirfd_get(ov, dir, layer, &d.d);
@@ -467,12 +476,13 @@ int overlay_link(struct overlay *ov, const struct actor *who, struct node *n, st
 		r = check_class(ov, who, n, dir, name);
 	if (r == 0) {
 		direct = ruling_is_direct(judged(&f.j, n->type));
-		r = create_check_dir(ov, who, dir, direct);
+		r = create_check_place(ov, who, GATE_LINK, dir, name, &f.j, n->type);
 	}
 	if (r == 0)
 		r = copyup_for_change(ov, who, n, COPYUP_META);
 	if (r == 0 && direct == node_is_upper(ov, n))
-		r = -EXDEV; /* changed in the upper before the policy let it be changed in the lower */
+		/* Changed in the upper before the policy let it be changed in the lower. */
+		r = gate_report_name(ov, who, GATE_LINK, dir, name, n->type, -EXDEV);
 	if (r == 0 && !direct)
 		r = metacopy_pin(ov, who, n);
 	if (r == 0)

@@ -2,6 +2,7 @@
 
 /* Steps of making names that renaming takes too. */
 
+#include "overlay/gate.h"
 #include "overlay/tree.h"
 
 /* A name that can be made. -EINVAL: in an upper of others it would be read as a whiteout. */
@@ -11,6 +12,9 @@ int create_check_name(struct overlay *ov, const char *name);
  * an rw rule lets through the topmost lower. -EROFS: the lower has no such directory.
  */
 int create_check_dir(struct overlay *ov, const struct actor *who, struct node *dir, bool direct);
+/* The same for a name as it is judged, and reported: what of the view is in no layer that its rule lets be changed, that rule forbids. */
+int create_check_place(struct overlay *ov, const struct actor *who, enum gate_op op, struct node *dir, const char *name,
+		       const struct judgement *j, mode_t type);
 static inline uint16_t layer_for_change(bool direct)
 {
 	return direct ? LAYER_LOWER : LAYER_UPPER;

@@ -198,6 +198,11 @@ int gate_name(struct overlay *ov, const struct actor *who, enum gate_op op, stru
 	return r;
 }
 
+int gate_report_node(struct overlay *ov, const struct actor *who, enum gate_op op, struct node *n, int error)
+{
+	return report(ov, who, op, &(struct place_of_deed) { n, NULL, n->type }, NULL, error);
+}
+
 int gate_report_name(struct overlay *ov, const struct actor *who, enum gate_op op, struct node *dir, const char *name, mode_t type,
 		     int error)
 {

@@ -39,6 +39,7 @@ bool gate_shuts(const struct ruling *r, mode_t type);
 int gate_decide(enum gate_op op, const struct ruling *r);
 
 /* What was found out after the gate: reports it, if error is one or a log rule wants it, and returns error. */
+int gate_report_node(struct overlay *ov, const struct actor *who, enum gate_op op, struct node *n, int error);
 int gate_report_name(struct overlay *ov, const struct actor *who, enum gate_op op, struct node *dir, const char *name, mode_t type,
 		     int error);
 /* The same of two names: path2 is to blame. */

@@ -241,7 +241,7 @@ static int prepare_removal(struct overlay *ov, const struct actor *who, struct n
 	if (r == 0 && wants_index(ov, &f))
 		r = copyup(ov, who, n, COPYUP_META);
 	if (r == 0)
-		r = create_check_dir(ov, who, dir, ruling_is_direct(judged(&f.j, n->type)));
+		r = create_check_place(ov, who, GATE_REMOVE, dir, name, &f.j, n->type);
 	(void) node_unref(ov, n);
 	return r;
 }
@@ -267,6 +267,8 @@ int overlay_unlink(struct overlay *ov, const struct actor *who, struct node *dir
 		r = -EISDIR;
 	if (r == 0)
 		r = take_away(&rm, hide_or_remove_file);
+	if (r == -EROFS && rm.direct)
+		r = gate_report_name(ov, who, GATE_REMOVE, dir, name, rm.f.stx.stx_mode, r);
 	return r;
 }
 
@@ -300,7 +302,7 @@ int overlay_rmdir(struct overlay *ov, const struct actor *who, struct node *dir,
 	if (node_has_flag(ov, victim, NODE_FIXED))
 		r = -EBUSY;
 	if (r == 0)
-		r = create_check_dir(ov, who, dir, ruling_is_direct(judged(&f.j, S_IFDIR)));
+		r = create_check_place(ov, who, GATE_REMOVE, dir, name, &f.j, S_IFDIR);
 	if (r == 0) {
 		LEASE_SET(names);
 

@@ -231,22 +231,28 @@ static int check(struct rename *rn)
 	return to && S_ISDIR(from->type) ? -ENOTDIR : 0;
 }
 
+static bool is_in_lower_only(struct overlay *ov, struct node *n)
+{
+	SCOPE_LOCK(&node_shard(ov, n)->lock);
+	return n->layer == LAYER_LOWER && !(n->places && n->places->n > 1);
+}
+
 /* In the topmost lower, both names and what they mean; and a directory with no part elsewhere that it would lose. */
 static int prepare_direct(struct rename *rn)
 {
 	struct overlay *ov = rn->ov;
 	struct node *const nodes[] = { rn->from.node, rn->to.node };
-	int r = create_check_dir(ov, rn->who, rn->from.dir, true);
+	mode_t type = rn->from.node->type;
+	int r = create_check_place(ov, rn->who, GATE_RENAME, rn->from.dir, rn->from.name, &rn->from.j, type);
 
 	if (r == 0)
-		r = create_check_dir(ov, rn->who, rn->to.dir, true);
+		r = create_check_place(ov, rn->who, GATE_RENAME, rn->to.dir, rn->to.name, &rn->to.j, type);
 	for (size_t i = 0; i < ARRAY_SIZE(nodes) && r == 0; i++) {
 		if (!nodes[i])
 			continue;
 		r = copyup_for_change(ov, rn->who, nodes[i], COPYUP_META);
-		SCOPE_LOCK(&node_shard(ov, nodes[i])->lock);
-		if (nodes[i]->layer != LAYER_LOWER || (nodes[i]->places && nodes[i]->places->n > 1))
-			r = r < 0 ? r : -EXDEV;
+		if (r == 0 && !is_in_lower_only(ov, nodes[i]))
+			r = refuse_two(rn, &rn->from, &rn->to, -EXDEV);
 	}
 	return r;
 }
@@ -601,6 +607,8 @@ static int try_rename(struct rename *rn)
 	r = (rn->direct ? examine_direct : examine_end)(ov, &rn->from);
 	if (r == 0)
 		r = (rn->direct ? examine_direct : examine_end)(ov, &rn->to);
+	if (r == -EROFS) /* of the names, something is below the topmost lower */
+		return gate_report_two(ov, rn->who, GATE_RENAME, rn->from.dir, rn->from.name, rn->to.dir, rn->to.name, from->type, r);
 	if (r < 0)
 		return r;
 	if (rn->from.node != from || rn->to.node != to || rn->direct == node_is_upper(ov, from) || rn->from.j.stamp != stamp)
