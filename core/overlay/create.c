@@ -317,7 +317,7 @@ int overlay_create(struct overlay *ov, const struct actor *who, struct node *dir
 	}
 	if (r < 0)
 		return r;
-	r = file_new(ov, n, m.fd, flags, ret_file);
+	r = file_new(ov, who, n, m.fd, flags, ret_file);
 	(void) node_unref(ov, n);
 	if (r < 0) {
 		(void) fd_close(m.fd);
@@ -367,7 +367,7 @@ int overlay_tmpfile(struct overlay *ov, const struct actor *who, struct node *di
 	if (r < 0)
 		return r;
 	(void) steal_fd(&path_fd);
-	r = file_new(ov, n, fd, flags, ret_file);
+	r = file_new(ov, who, n, fd, flags, ret_file);
 	if (r < 0) {
 		(void) node_unref(ov, n);
 		return r;

@@ -26,6 +26,10 @@ struct overlay_file {
 	struct overlay_file *next, *prev; /* of the node; guarded by its shard */
 	int flags;
 	atomic_uint stamp; /* of the rules by which it may still be used */
+	atomic_uint told_read, told_write; /* of those by which it may not, and that has been reported */
+	/* Who has opened it, and is told of in reports: requests for data may come from whoever has it now, or from nobody. */
+	pid_t pid;
+	uid_t uid;
 	pthread_mutex_t lock; /* guards the switch to the upper */
 	atomic_int fd;
 	atomic_uint_fast64_t size; /* of a file whose data is in a lower and whose attributes are not: no more is read */
@@ -50,7 +54,8 @@ static void list_remove(struct overlay *ov, struct node *n, struct overlay_file 
 		f->next->prev = f->prev;
 }
 
-static int file_new_on(struct overlay *ov, struct node *n, const struct data_file *data, int flags, struct overlay_file **ret)
+static int file_new_on(struct overlay *ov, const struct actor *who, struct node *n, const struct data_file *data, int flags,
+		       struct overlay_file **ret)
 {
 	struct overlay_file *f = calloc(1, sizeof(*f));
 
@@ -59,10 +64,14 @@ static int file_new_on(struct overlay *ov, struct node *n, const struct data_fil
 	f->ov = ov;
 	f->node = n;
 	node_ref(n);
+	f->pid = who->pid;
+	f->uid = who->uid;
 	f->flags = flags & (O_ACCMODE | O_APPEND);
 	f->layer = data->layer;
 	f->old_fd = -EBADF;
 	atomic_init(&f->stamp, 0); /* other rules may be in force since it was asked whether it may be opened */
+	atomic_init(&f->told_read, 0);
+	atomic_init(&f->told_write, 0);
 	atomic_init(&f->fd, data->fd);
 	atomic_init(&f->size, data->size);
 	(void) pthread_mutex_init(&f->lock, NULL);
@@ -72,9 +81,9 @@ static int file_new_on(struct overlay *ov, struct node *n, const struct data_fil
 	return 0;
 }
 
-int file_new(struct overlay *ov, struct node *n, int fd, int flags, struct overlay_file **ret)
+int file_new(struct overlay *ov, const struct actor *who, struct node *n, int fd, int flags, struct overlay_file **ret)
 {
-	return file_new_on(ov, n, &(struct data_file) { .fd = fd, .layer = LAYER_UPPER, .size = UINT64_MAX }, flags, ret);
+	return file_new_on(ov, who, n, &(struct data_file) { .fd = fd, .layer = LAYER_UPPER, .size = UINT64_MAX }, flags, ret);
 }
 
 void overlay_release(struct overlay_file *f)
@@ -118,6 +127,16 @@ static int gate_open(struct overlay *ov, const struct actor *who, struct node *n
 	return r;
 }
 
+/* Once for each set of rules: it is asked again for every piece of a file. */
+static int tell_refusal(struct overlay_file *f, enum gate_op op, uint32_t stamp, int error)
+{
+	const struct actor opener = { .pid = f->pid, .uid = f->uid };
+
+	if (atomic_exchange(op == GATE_WRITE ? &f->told_write : &f->told_read, stamp) == stamp)
+		return error;
+	return gate_report_node(f->ov, &opener, op, f->node, error);
+}
+
 /* What the rules let be opened, other rules may stop from being used. */
 static int check_use(struct overlay_file *f, enum gate_op op)
 {
@@ -134,7 +153,7 @@ static int check_use(struct overlay_file *f, enum gate_op op)
 	r = gate_decide(op, &ruling) == 0 ? 0 : op == GATE_WRITE && ruling.access == POLICY_RO ? -EROFS : -EACCES;
 	if (r == 0 && (!file_is_writable(f) || gate_decide(GATE_WRITE, &ruling) == 0))
 		atomic_store_explicit(&f->stamp, stamp, memory_order_relaxed);
-	return r;
+	return r < 0 ? tell_refusal(f, op, stamp, r) : 0;
 }
 
 /*
@@ -163,7 +182,7 @@ int overlay_open(struct overlay *ov, const struct actor *who, struct node *n, in
 	if (r == 0 && flags & O_TRUNC)
 		r = io_truncate(ov->io, data.fd, 0);
 	if (r == 0)
-		r = file_new_on(ov, n, &data, flags, ret);
+		r = file_new_on(ov, who, n, &data, flags, ret);
 	if (r < 0)
 		(void) fd_close(data.fd);
 	return r;

@@ -12,5 +12,5 @@ int file_statx_any(struct overlay *ov, struct node *n, struct statx *ret);
 void file_follow(struct overlay *ov, struct node *n, int fd);
 bool file_is_writable(const struct overlay_file *file);
 int file_truncate(struct overlay_file *file, uint64_t size);
-/* A file on a descriptor that is already there, taken when it succeeds. */
-int file_new(struct overlay *ov, struct node *n, int fd, int flags, struct overlay_file **ret);
+/* A file on a descriptor that is already there, taken when it succeeds. who: has opened it. */
+int file_new(struct overlay *ov, const struct actor *who, struct node *n, int fd, int flags, struct overlay_file **ret);

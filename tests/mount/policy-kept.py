@@ -2,13 +2,14 @@
 """What a program has kept when the policy is replaced: descriptors, mappings, directories, and where it is."""
 
 import errno
+import json
 import mmap
 import os
 import signal
 import subprocess
 import sys
 
-from sandbox import Sandbox, write_file
+from sandbox import OSFUSE, Sandbox, write_file
 
 TEXT = "SECRET" * 1000
 wrong = []
@@ -146,6 +147,26 @@ def descriptors(box):
             os.close(fd)
 
 
+def recorded(box):
+    """What is refused of descriptors is in the log: by whom, and once for a use."""
+    box.reload("")
+    fds = [os.open("d/f", os.O_RDWR), os.open("d", os.O_RDONLY | os.O_DIRECTORY)]
+    box.reload("deny /d\n")
+    for _ in range(3):
+        for use in (lambda: os.pread(fds[0], 6, 0), lambda: put(fds[0]), lambda: os.listdir(fds[1])):
+            expect("used", result(use), "EACCES")
+    box.reload("ro /d\n")
+    expect("used again", result(put, fds[0]), "EROFS")
+    for fd in fds:
+        os.close(fd)
+    said = subprocess.run([OSFUSE, "log", "--json", "--refused", box.name], capture_output=True, check=True).stdout
+    records = [(r["op"], r["path"], r["error"], r["rule"]["text"], r.get("count", 1))
+               for r in map(json.loads, said.splitlines()) if r["pid"] == os.getpid()]
+    for record in (("read", "/d/f", "EACCES", "/d", 1), ("write", "/d/f", "EACCES", "/d", 1), ("write", "/d/f", "EROFS", "/d", 1)):
+        expect("recorded %s %s" % record[::2][:2], records.count(record), 1)
+    expect("recorded list", any(r[:4] == ("list", "/d", "EACCES", "/d") for r in records), True)
+
+
 def directories(box):
     """Of what is allowed all goes on; of what is hidden for a while, at least names are found by descriptor again."""
     box.reload("")
@@ -223,7 +244,7 @@ def main():
         write_file(os.path.join(box.lower, path), text)
     box.mount()
     os.chdir(box.mnt)
-    for case in (mappings, written_mappings, descriptors, directories, lower_and_upper, failing):
+    for case in (recorded, mappings, written_mappings, descriptors, directories, lower_and_upper, failing):
         before = len(wrong)
         case(box)
         print("%s: %d wrong" % (case.__name__, len(wrong) - before))
