@@ -134,6 +134,14 @@ struct place_of_deed {
 	mode_t type;
 };
 
+/* Of two directories, is it what is in them that is not the same? */
+static bool differ_inside(const struct place_of_deed *place, const struct policy_verdict *v, const struct policy_verdict *other)
+{
+	const struct ruling a = ruling_of(v), b = ruling_of(other);
+
+	return S_ISDIR(place->type) && ruling_same_rights(&a, &b);
+}
+
 /* Who decided: of what is not the same for two paths, the rule for the one, or if there is none for the other. */
 static int rule_of(enum gate_op op, const struct policy_verdict *v, const struct policy_verdict *other, int error)
 {
@@ -165,7 +173,11 @@ static int report(struct overlay *ov, const struct actor *who, enum gate_op op, 
 	if (policy_judge(rules->policy, r.path2 ? r.path2 : r.path, S_ISDIR(place2 ? place2->type : place->type), &v) < 0 ||
 	    (place2 && policy_judge(rules->policy, r.path, S_ISDIR(place->type), &first) < 0))
 		return error;
-	r.rule = rule_of(op, &v, place2 ? &first : NULL, error);
+	r.rule = POLICY_NO_RULE;
+	if (place2 && error < 0 && differ_inside(place, &v, &first))
+		r.rule = policy_rule_between(rules->policy, r.path, r.path2);
+	if (r.rule == POLICY_NO_RULE)
+		r.rule = rule_of(op, &v, place2 ? &first : NULL, error);
 	ov->report(ov->report_arg, &r);
 	return error;
 }

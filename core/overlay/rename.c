@@ -615,7 +615,7 @@ static int try_rename(struct rename *rn)
 		return -EAGAIN;
 	r = check(rn);
 	if (r == 0 && rn->to.in_the_way)
-		r = refuse_two(rn, &rn->from, &rn->to, -EACCES);
+		r = gate_report_name(ov, rn->who, GATE_CREATE, rn->to.dir, rn->to.name, S_IFDIR, -EACCES);
 	return r != 0 ? r : rename_held(rn);
 }
 

@@ -101,6 +101,8 @@ uint32_t trie_literal(const struct trie *t, uint32_t parent, const char *name, s
 int trie_bound(const struct trie *t, uint64_t *ret);
 
 /* state.c */
+/* The last rule that can decide something below the one directory only; POLICY_NO_RULE. */
+int policy_state_difference(const struct policy_state *a, const struct policy_state *b);
 int policy_make_root(struct policy *p);
 /* Calls fn for every node that a path leads to, the root included; more than once for some. */
 int policy_walk(const struct policy *p, const char *path, bool is_dir, void (*fn)(void *arg, uint32_t node, bool is_dir), void *arg);

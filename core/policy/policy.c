@@ -86,6 +86,31 @@ int policy_judge(const struct policy *p, const char *path, bool is_dir, struct p
 	return r;
 }
 
+static struct policy_state *state_of(const struct policy *p, const char *dir)
+{
+	struct policy_state *at = policy_root(p);
+
+	for (dir += strspn(dir, "/"); *dir && at; dir += strspn(dir, "/")) {
+		_cleanup_(policy_state_unrefp) struct policy_state *above = at;
+		size_t len = strcspn(dir, "/");
+		struct policy_step s;
+
+		at = NULL;
+		if (policy_step(above, dir, len, &s) == 0)
+			(void) policy_enter(&s, &at);
+		policy_step_done(&s);
+		dir += len;
+	}
+	return at;
+}
+
+int policy_rule_between(const struct policy *p, const char *dir, const char *other)
+{
+	_cleanup_(policy_state_unrefp) struct policy_state *a = state_of(p, dir), *b = state_of(p, other);
+
+	return a && b ? policy_state_difference(a, b) : POLICY_NO_RULE; /* no memory: it is for an explanation only */
+}
+
 /* The rules that end where a walk comes by: a bit for each. */
 struct matches {
 	const struct policy *p;

@@ -117,6 +117,12 @@ int policy_matches(const struct policy *p, const char *path, bool is_dir, int (*
 /* The verdict of an absolute path, from the root. For tools: the daemon goes step by step. */
 int policy_judge(const struct policy *p, const char *path, bool is_dir, struct policy_verdict *ret);
 
+/*
+ * Why the names in two directories have not the same verdicts, though the directories have: the last rule about something that is in
+ * one of them only. POLICY_NO_RULE: there is no such rule.
+ */
+int policy_rule_between(const struct policy *p, const char *dir, const char *other);
+
 struct policy_file {
 	const char *path;    /* absolute, without patterns */
 	const void *content;

@@ -381,6 +381,39 @@ bool policy_state_equal(const struct policy_state *a, const struct policy_state 
 	return va->rule == vb->rule && va->exec_rule == vb->exec_rule && va->log_rule == vb->log_rule;
 }
 
+/* The last rule below a node, of those that can decide anything there. */
+static int last_below(const struct policy_state *s, uint32_t node)
+{
+	const struct policy_verdict *v = &s->verdict;
+	const struct trie_node *n = &s->policy->trie.nodes[node >> 1];
+	int last = POLICY_NO_RULE;
+
+	if (n->below[KIND_ACCESS] > v->rule)
+		last = n->below[KIND_ACCESS];
+	if (n->below[KIND_EXEC] > v->exec_rule)
+		last = MAX(last, n->below[KIND_EXEC]);
+	if (n->below[KIND_LOG] > v->log_rule)
+		last = MAX(last, n->below[KIND_LOG]);
+	for (uint32_t at = n->first_file; at != 0; at = s->policy->trie.nodes[at].next_file)
+		last = MAX(last, s->policy->files[s->policy->trie.nodes[at].file].rule);
+	return last;
+}
+
+int policy_state_difference(const struct policy_state *a, const struct policy_state *b)
+{
+	int last = POLICY_NO_RULE;
+
+	for (uint32_t i = 0, j = 0; i < a->n_alive || j < b->n_alive; ) {
+		if (j == b->n_alive || (i < a->n_alive && a->alive[i] < b->alive[j]))
+			last = MAX(last, last_below(a, a->alive[i++]));
+		else if (i == a->n_alive || a->alive[i] > b->alive[j])
+			last = MAX(last, last_below(b, b->alive[j++]));
+		else
+			i++, j++;
+	}
+	return last;
+}
+
 bool policy_state_may_hide(const struct policy_state *s)
 {
 	return s->may_hide;

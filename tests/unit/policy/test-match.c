@@ -590,6 +590,37 @@ static void test_decider(void **state)
 }
 
 /* Steps that have many alive leave the room that a step has of its own. */
+/* Rules by number; -1: none that can be told. */
+static void test_rule_between(void **state)
+{
+	static const struct {
+		const char *text, *a, *b;
+		int rule;
+	} pairs[] = {
+		{ "cow /x\nhide /a/b/key\nro /c", "/a/b", "/a/d", 1 },
+		{ "cow /x\nhide /a/b/key\nro /c", "/a/d", "/a/b", 1 },
+		{ "hide /a/key\nro /a/sub/f\ndeny /a/key2", "/a", "/b", 2 },
+		{ "hide /a/**/x\nnoexec /b/y", "/a/d", "/b/d", 0 },
+		{ "noexec /a/bin", "/a", "/c", 0 },
+		{ "log /a/bin/*", "/a", "/c", 0 },
+		{ "hide /a/x/key\ncow /a\nro /b/f", "/a/x", "/b", 2 },
+		{ "file /a/made \"\"", "/a", "/c", 0 },
+		{ "hide **/.env", "/a", "/c", -1 },
+		{ "ro /a/*/k", "/a/b", "/a/c", -1 },
+		{ "hide /a/key", "/a", "/a", -1 },
+		{ "", "/a", "/b", -1 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
+		struct policy *p = test_policy(pairs[i].text);
+		int rule = policy_rule_between(p, pairs[i].a, pairs[i].b);
+
+		if (rule != pairs[i].rule)
+			fail_msg("%s: %s, %s: rule %d instead of %d", pairs[i].text, pairs[i].a, pairs[i].b, rule, pairs[i].rule);
+		(void) policy_unref(p);
+	}
+}
+
 static void test_many_alive(void **state)
 {
 	char *text = NULL, buf[64], path[4000] = "";
@@ -796,6 +827,7 @@ int main(void)
 		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_matches),
 		cmocka_unit_test(test_decider),
+		cmocka_unit_test(test_rule_between),
 		cmocka_unit_test(test_many_alive),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_random),
