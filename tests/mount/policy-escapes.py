@@ -3,6 +3,7 @@
 
 import ctypes
 import errno
+import mmap
 import os
 import socket
 import stat
@@ -316,6 +317,28 @@ def special():
     box.unmount()
 
 
+def map_to_run(path):
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        mmap.mmap(fd, 1, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_EXEC).close()
+    finally:
+        os.close(fd)
+
+
+def executable():
+    """What noexec does not stop, the mount option does."""
+    for options, mapped, run in (((), "ok", "ok"), (("-o", "noexec"), "EPERM", "EACCES")):
+        box = Sandbox("exec%d" % len(options), "noexec /tool\n")
+        for name in ("tool", "other"):
+            write_file(os.path.join(box.lower, name), "#!/bin/true\n", 0o755)
+        box.mount(*options)
+        for name in ("tool", "other"):
+            path = os.path.join(box.mnt, name)
+            expect("mapped, %s %s" % (name, options), mapped, map_to_run, path)
+            expect("run, %s %s" % (name, options), run if name == "other" else "EACCES", subprocess.run, [path])
+        box.unmount()
+
+
 def appearing(box):
     """What appears in the lower while the view is there, also where its absence is remembered."""
     for path in ("secret2", "d/late"):
@@ -352,6 +375,7 @@ def main():
     appearing(box)
     os.chdir("/")
     box.unmount()
+    executable()
     if AS_ROOT:
         bound_lower()
         special()
