@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -230,6 +231,103 @@ static void test_remount(void **state)
 	assert_true(x.c.remount && x.c.flags.read_only);
 }
 
+static void assert_range(const struct overlay_ids *ids, size_t i, uint32_t layer, uint32_t view, uint32_t count)
+{
+	assert_true(i < ids->n_ranges);
+	assert_int_equal(ids->ranges[i].layer, layer);
+	assert_int_equal(ids->ranges[i].view, view);
+	assert_int_equal(ids->ranges[i].count, count);
+}
+
+static void test_ids(void **state)
+{
+	PARSE(x, false, "mount", "/m", "--uidmap", "0:1000:1,1:100000:65536", "--uidmap=70000:0:1", "--gidmap", "0:1:2:5:6:7");
+	PARSE(y, true, "osfuse", "-o", "lowerdir=/a,uidmapping=9:9:9,uidmapping=0:1000:1:1:110000:65536,squash_to_gid=4294967294", "/m");
+	PARSE(z, false, "mount", "/m", "-o", "squash_to_root,squash_to_uid=5");
+	PARSE(w, false, "mount", "/m", "--squash-uid", "5", "--squash-uid=6", "--gidmap=0:0:4294967295");
+	PARSE(v, false, "mount", "/m", "-o", "uidmapping=0:1:1\\,1:0:1");
+
+	assert_int_equal(x.r, 0);
+	assert_false(x.c.uids.squash || x.c.gids.squash);
+	assert_int_equal(x.c.uids.n_ranges, 3);
+	assert_range(&x.c.uids, 0, 0, 1000, 1);
+	assert_range(&x.c.uids, 1, 1, 100000, 65536);
+	assert_range(&x.c.uids, 2, 70000, 0, 1);
+	assert_int_equal(x.c.gids.n_ranges, 2);
+	assert_range(&x.c.gids, 1, 5, 6, 7);
+	assert_int_equal(y.r, 0);
+	assert_int_equal(y.c.uids.n_ranges, 2);
+	assert_range(&y.c.uids, 1, 1, 110000, 65536);
+	assert_true(y.c.gids.squash && y.c.gids.squash_to == 4294967294);
+	assert_int_equal(z.r, 0);
+	assert_true(z.c.uids.squash && z.c.uids.squash_to == 5 && z.c.gids.squash && z.c.gids.squash_to == 0);
+	assert_int_equal(w.r, 0);
+	assert_true(w.c.uids.squash && w.c.uids.squash_to == 6 && !w.c.gids.squash);
+	assert_range(&w.c.gids, 0, 0, 0, 4294967295);
+	assert_int_equal(v.r, 0);
+	assert_int_equal(v.c.uids.n_ranges, 2);
+}
+
+static void test_wrong_ids(void **state)
+{
+	static const char *const maps[] = {
+		"", "0", "0:1", "0:1:", "0:1:x", "0:1:1,", "0:1:1:", ",0:1:1", "0:1:1:5", "0:1:1,5:6", "0,1,1", "-1:0:1", "0:1:1 ", " 0:1:1",
+		"0:0x10:1", "0:4294967296:1", "0:99999999999999999999:1", "+0:1:1", "0:1:0", "4294967295:0:1", "0:4294967295:1",
+		"4294967294:0:2", "0:1:4294967295", "0:100:10,9:200:1", "0:100:10,20:109:1", "0:1:1,0:1:1",
+	};
+	static const char *const ids[] = { "", "-1", "4294967295", "4294967296", "root", "1000x", " 1" };
+	char text[128];
+
+	for (size_t i = 0; i < ARRAY_SIZE(maps); i++) {
+		BAD(false, "--uidmap", "mount", "--uidmap", maps[i], "/m");
+		BAD(false, "--gidmap", "mount", "--gidmap", maps[i], "/m");
+		if (!strchr(maps[i], ',')) {
+			(void) snprintf(text, sizeof(text), "uidmapping=%s", maps[i]);
+			BAD(true, "uidmapping", "osfuse", "-o", text, "/m");
+		}
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(ids); i++) {
+		BAD(false, "--squash-uid", "mount", "--squash-uid", ids[i], "/m");
+		BAD(false, "--squash-gid", "mount", "--squash-gid", ids[i], "/m");
+		(void) snprintf(text, sizeof(text), "lowerdir=/,squash_to_gid=%s", ids[i]);
+		BAD(true, "squash_to_gid", "osfuse", "-o", text, "/m");
+	}
+	BAD(false, "mapped twice, at 9:200:1", "mount", "--uidmap", "0:100:10", "--uidmap", "9:200:1", "/m");
+	BAD(false, "--uidmap", "mount", "--squash-uid=0", "--uidmap=0:0:1", "/m");
+	BAD(false, "--gidmap", "mount", "--gidmap=0:0:1", "--squash-gid=0", "/m");
+	BAD(true, "--gidmap", "osfuse", "-o", "lowerdir=/,gidmapping=0:0:1,squash_to_root", "/m");
+	BAD(true, "squash_to_root", "osfuse", "-o", "squash_to_root=1", "/m");
+	BAD(false, "uidmapping", "mount", "-o", "uidmapping", "/m");
+}
+
+static void test_time_gran(void **state)
+{
+	static const struct {
+		const char *text;
+		uint32_t ns;
+	} rows[] = {
+		{ "1ns", 1 }, { "10ns", 10 }, { "100ns", 100 }, { "1us", 1000 }, { "100us", 100000 }, { "1ms", 1000000 },
+		{ "100ms", 100000000 }, { "1s", 1000000000 },
+	};
+	static const char *const wrong[] = { "", "1", "0ns", "2ns", "1000ns", "10s", "100s", "-1s", "1m", "s", "1 s", "1.0s", "1sx", "0x1s" };
+	char option[64], o[64];
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		(void) snprintf(option, sizeof(option), "--time-gran=%s", rows[i].text);
+		(void) snprintf(o, sizeof(o), "lowerdir=/,time_gran=%s", rows[i].text);
+		PARSE(x, false, "mount", option, "/m");
+		PARSE(y, true, "osfuse", "-o", o, "/m");
+		assert_int_equal(x.r, 0);
+		assert_int_equal(x.c.time_gran_ns, rows[i].ns);
+		assert_int_equal(y.c.time_gran_ns, rows[i].ns);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		(void) snprintf(o, sizeof(o), "lowerdir=/,time_gran=%s", wrong[i]);
+		BAD(false, "--time-gran", "mount", "--time-gran", wrong[i], "/m");
+		BAD(true, "time_gran", "osfuse", "-o", o, "/m");
+	}
+}
+
 static bool is_helper(const char *const *args)
 {
 	char *argv[MAX_ARGS];
@@ -297,6 +395,9 @@ int main(void)
 		cmocka_unit_test(test_container_engine),
 		cmocka_unit_test(test_mount_helper),
 		cmocka_unit_test(test_remount),
+		cmocka_unit_test(test_ids),
+		cmocka_unit_test(test_wrong_ids),
+		cmocka_unit_test(test_time_gran),
 		cmocka_unit_test(test_which_form),
 		cmocka_unit_test(test_mountinfo),
 		cmocka_unit_test(test_problem_keeps_the_reason),
