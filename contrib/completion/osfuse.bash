@@ -53,7 +53,7 @@ _osfuse() {
 		return
 		;;
 	--time-gran)
-		mapfile -t COMPREPLY < <(compgen -W '1s 1ms 1us 1ns' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W '1ns 10ns 100ns 1us 10us 100us 1ms 10ms 100ms 1s' -- "$cur")
 		return
 		;;
 	--threads | --since | --squash-uid | --squash-gid | --uidmap | --gidmap)
@@ -63,7 +63,7 @@ _osfuse() {
 		compopt -o nospace 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -W 'ro rw dev nodev suid nosuid exec noexec noatime relatime strictatime lazytime
 			sync dirsync allow_other nonempty remount userxattr volatile redirect_dir= index= lowerdir= upperdir=
-			workdir= name= fsname=' -- "$cur")
+			workdir= name= fsname= squash_to_root squash_to_uid= squash_to_gid= uidmapping= gidmapping= time_gran=' -- "$cur")
 		return
 		;;
 	--lower | --upper | --work)

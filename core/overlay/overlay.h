@@ -68,8 +68,8 @@ struct overlay_report {
 typedef void (*overlay_report_fn)(void *arg, const struct overlay_report *report);
 
 /*
- * Whose the view says that things are. Zeroed: whose they are. Programs in the view, and struct actor, have the view's ids; the layers
- * keep their own. For squash and ranges alike, the kernel's rules for idmapped mounts are the model, see ids.c.
+ * Whose the view says that things are; zeroed: whose they are in the layers. Programs in the view, and struct actor, have the view's
+ * ids; the layers keep their own. What can be given to whom is in ids.c.
  */
 struct overlay_id_range {
 	uint32_t layer, view, count;
@@ -158,7 +158,7 @@ struct attr_change {
 /*
  * The view. Opens its own descriptors on everything it needs. -ENOTDIR, -EXDEV (upper and work on different file
  * systems), -ESTALE (the work directory belongs to another upper), -EOPNOTSUPP (upper's file system lacks extended attributes),
- * -EROFS (upper read-only) and whatever opening gives.
+ * -EROFS (upper read-only), -EINVAL (ids or steps of time that cannot be had) and whatever opening gives.
  */
 int overlay_new(struct io_engine *io, const struct overlay_config *config, struct overlay **ret);
 struct overlay *overlay_free(struct overlay *ov);
