@@ -52,9 +52,3 @@ int launch_config_add_policy(struct launch_config *c, const char *verb, const ch
  * foreground: returns when it was unmounted. On failure p says why.
  */
 int launch(const struct launch_config *c, struct problem *p);
-
-/* The mount that a mount point, or the name of a sandbox, stands for. */
-int launch_find_mount(const char *what, char **ret_mount_point, struct problem *p);
-
-/* Ends a view: 0 when its daemon has let go of everything. */
-int launch_umount(const char *mount_point, bool lazy, struct problem *p);

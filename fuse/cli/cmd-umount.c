@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "fuse/cli/cmd.h"
-#include "fuse/launch.h"
+#include "fuse/mounted.h"
 #include "fuse/problem.h"
 
 static const struct option options[] = {
@@ -39,9 +39,9 @@ static int run(int argc, char **argv, struct problem *p)
 	for (int i = optind; r == 0 && i < argc; i++) {
 		_cleanup_free_ char *mount_point = NULL;
 
-		r = launch_find_mount(argv[i], &mount_point, p);
+		r = mounted_find(argv[i], &mount_point, p);
 		if (r == 0)
-			r = launch_umount(mount_point, lazy, p);
+			r = mounted_end(mount_point, lazy, p);
 	}
 	return r;
 }
