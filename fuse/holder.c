@@ -65,19 +65,50 @@ void beacon_done(struct beacon *b)
 	b->mount_point = NULL;
 }
 
+/* All memory files are on one file system of the kernel's. */
+static bool is_on_memory(const struct statx *stx)
+{
+	_cleanup_close_ int fd = memfd_create(BEACON_NAME "-probe", MFD_CLOEXEC);
+	struct stat st;
+
+	return fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == makedev(stx->stx_dev_major, stx->stx_dev_minor);
+}
+
+/*
+ * A file of any file system can have the name of a beacon, once its mount is detached: to open one, or to ask for its attributes, may
+ * mean to wait for its owner for ever. So nothing is asked of it before it is known to be a memory file. Whose it is, it says
+ * itself: /proc shows a process that is not dumpable as root's.
+ */
+static int open_beacon(int dir, const char *name, uid_t *ret_owner)
+{
+	_cleanup_close_ int at = openat(dir, name, O_PATH | O_CLOEXEC);
+	struct statx stx;
+	char path[64];
+	int fd;
+
+	if (at < 0 || statx(at, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_UID, &stx) < 0 ||
+	    !S_ISREG(stx.stx_mode) || !is_on_memory(&stx))
+		return -EBADF;
+	(void) snprintf(path, sizeof(path), "/proc/self/fd/%d", at);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0)
+		*ret_owner = stx.stx_uid;
+	return fd;
+}
+
 /* "8:1 rw /mnt/a" */
 static int read_beacon_file(int dir, const char *name, struct beacon *ret)
 {
 	char buf[PATH_MAX + 64];
 	_cleanup_close_ int fd = -EBADF;
 	unsigned int maj, min;
+	uid_t owner;
 	char mode[3];
-	struct stat st;
 	int at = 0;
 	ssize_t n;
 
-	fd = openat(dir, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+	fd = open_beacon(dir, name, &owner);
+	if (fd < 0)
 		return 0;
 	n = pread(fd, buf, sizeof(buf) - 1, 0);
 	if (n <= 0)
@@ -88,6 +119,7 @@ static int read_beacon_file(int dir, const char *name, struct beacon *ret)
 	ret->mount_point = strdup(buf + at);
 	if (!ret->mount_point)
 		return -ENOMEM;
+	ret->owner = owner;
 	ret->dev = makedev(maj, min);
 	ret->writable = strcmp(mode, "rw") == 0;
 	return 1;
@@ -112,7 +144,22 @@ int beacon_read(pid_t pid, struct beacon *ret)
 	return 0;
 }
 
-pid_t beacon_find(dev_t dev, bool *ret_writable)
+/*
+ * Everybody can light a beacon with any number in it. What root says is believed, what we say ourselves, and what he says whom the mount
+ * belongs to: the kernel shows him, and fusermount3 lets nobody choose. In a user namespace he may show by another number than
+ * the file has; there it is oneself.
+ */
+static bool may_speak_for(uid_t who, const struct mount_entry *e)
+{
+	_cleanup_free_ char *owner = NULL;
+
+	if (who == 0 || who == geteuid())
+		return true;
+	owner = mount_entry_option(e, "user_id");
+	return owner && strtoul(owner, NULL, 10) == who;
+}
+
+pid_t beacon_find(const struct mount_entry *e, bool *ret_writable)
 {
 	_cleanup_(closedirp) DIR *d = opendir("/proc");
 	struct dirent *de;
@@ -124,7 +171,7 @@ pid_t beacon_find(dev_t dev, bool *ret_writable)
 		if (!isdigit((unsigned char) de->d_name[0]))
 			continue;
 		pid = (pid_t) strtol(de->d_name, NULL, 10);
-		if (beacon_read(pid, &b) != 1 || b.dev != dev)
+		if (beacon_read(pid, &b) != 1 || b.dev != e->dev || !may_speak_for(b.owner, e))
 			continue;
 		if (ret_writable)
 			*ret_writable = b.writable;
@@ -137,12 +184,21 @@ bool holder_is_view(const struct mount_entry *e)
 {
 	if (strcmp(e->type, OSFUSE_FS_TYPE) == 0)
 		return true;
-	return strncmp(e->type, "fuse", 4) == 0 && beacon_find(e->dev, NULL) > 0;
+	return strncmp(e->type, "fuse", 4) == 0 && beacon_find(e, NULL) > 0;
 }
 
 bool holder_is_view_dev(dev_t dev)
 {
-	return beacon_find(dev, NULL) > 0;
+	const struct mount_entry *e;
+	struct mount_table mounts;
+	bool is;
+
+	if (mount_table_read(0, &mounts) < 0)
+		return false;
+	e = mount_table_dev(&mounts, dev);
+	is = e && holder_is_view(e);
+	mount_table_done(&mounts);
+	return is;
 }
 
 /* "1: FLOCK  ADVISORY  WRITE 4711 08:01:131075 0 EOF" */

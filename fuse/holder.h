@@ -20,6 +20,7 @@ struct mount_entry;
 struct problem;
 
 struct beacon {
+	uid_t owner; /* who lit it; of one's own it is not asked */
 	dev_t dev;
 	bool writable; /* the view has an upper: whatever the mount's flags say, without one it takes no changes */
 	char *mount_point;
@@ -30,8 +31,11 @@ int beacon_light(const struct beacon *b, int *ret_fd);
 /* The beacon of another process: 1 read, to be given to beacon_done(); 0 there is none that we can see. */
 int beacon_read(pid_t pid, struct beacon *ret);
 void beacon_done(struct beacon *b);
-/* The process that serves a mount; 0: none to be seen. ret_writable may be NULL. */
-pid_t beacon_find(dev_t dev, bool *ret_writable);
+/*
+ * The process that serves a mount, by the beacon of somebody who may say so: root, ourselves, or whom the mount belongs to. 0: none to be
+ * seen. ret_writable may be NULL.
+ */
+pid_t beacon_find(const struct mount_entry *e, bool *ret_writable);
 
 /*
  * Is this a mount of ours? By its type, or, where that was changed with subtype=, by its daemon's beacon: one whose daemon has

@@ -51,7 +51,7 @@ static bool can_be_writable(const char *mount_point)
 		return true;
 	e = mount_table_at(&mounts, mount_point);
 	if (e)
-		(void) beacon_find(e->dev, &writable); /* a daemon out of sight refuses the changes itself */
+		(void) beacon_find(e, &writable); /* a daemon out of sight refuses the changes itself */
 	mount_table_done(&mounts);
 	return writable;
 }
@@ -157,7 +157,7 @@ int mounted_end(const char *mount_point, bool lazy, struct problem *p)
 		r = problem_set(p, -EINVAL, mount_point, "not mounted");
 	else if (!holder_is_view(e))
 		r = problem_set(p, -EINVAL, mount_point, "not an osfuse mount, but %s", e->type);
-	pid = r == 0 ? beacon_find(e->dev, NULL) : 0;
+	pid = r == 0 ? beacon_find(e, NULL) : 0;
 	mount_table_done(&mounts);
 	if (r < 0)
 		return r;
