@@ -129,4 +129,22 @@ umount -l "$D/hole"
 is "$(readlink /proc/$$/fd/9)" "/memfd:osfuse-mount (deleted)"
 fails 1 "not an osfuse mount" timeout -s KILL 20 "$OSFUSE" umount "$D/other"
 exec 9<&-
+
+# Processes with descriptors as many as they may have, of somebody whose word does not count: they are not looked through.
+cat >"$T/many.py" <<'PY'
+import os, resource, time
+most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+for i in range(min(most, 100000) - 20):
+    os.dup(0)
+for i in range(min(60, 1000000 // most + 10)):
+    if os.fork() == 0:
+        time.sleep(1000)
+print("shown", flush=True)
+time.sleep(1000)
+PY
+: >"$T/shown"
+setpriv --reuid 1000 --regid 1000 --clear-groups "$PYTHON" "$T/many.py" >"$T/shown" &
+shown
+fails 1 "not an osfuse mount" timeout -s KILL 5 "$OSFUSE" umount "$D/other"
 umount "$D/other"
