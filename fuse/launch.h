@@ -1,8 +1,7 @@
 #pragma once
 
 /*
- * From a description of a view to a daemon that serves it: sandbox, layers, overlay, mount, signals, and all of it
- * taken down again in order.
+ * From a description of a view to a daemon that serves it, in this process or another.
  */
 
 #include <stdbool.h>
