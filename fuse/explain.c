@@ -23,6 +23,7 @@
 #include "fuse/boxes.h"
 #include "fuse/policies.h"
 #include "fuse/problem.h"
+#include "fuse/ways.h"
 #include "io/io.h"
 #include "overlay/overlay.h"
 #include "policy/policy.h"
@@ -69,6 +70,7 @@ struct there {
 	bool exists;
 	bool removed; /* by a whiteout in the upper */
 	bool upper;   /* the upper has it */
+	bool guarded; /* the policy is read from it, or by way of it */
 	struct statx stx;
 	char target[PATH_MAX]; /* of a link; "" */
 	char missing[PATH_MAX]; /* the first component that is not there, as a path */
@@ -201,7 +203,25 @@ static void look_in_upper(const struct layer_fds *l, const char *path, struct th
 	ret->upper = !ret->removed;
 }
 
-static int find_out(const struct sandbox *sb, const char *path, struct there *ret, struct problem *p)
+/* In the lower that rules can let be changed. */
+static bool is_guarded(const struct layer_fds *l, const char *path, const struct ways *ways)
+{
+	const char *slash = strrchr(path, '/');
+	_cleanup_free_ char *dir = slash > path ? strndup(path + 1, (size_t) (slash - path) - 1) : strdup(".");
+	const char *const names[] = { path[1] ? path + 1 : ".", dir };
+	bool guarded = false;
+
+	for (size_t i = 0; dir && i < ARRAY_SIZE(names) && !guarded; i++) {
+		_cleanup_close_ int fd = (int) io_one(l->io, (struct io_op) {
+			.kind = IO_OPEN_BENEATH, .fd = l->v[l->has_upper], .name = names[i], .flags = O_PATH | O_NOFOLLOW,
+		});
+
+		guarded = fd >= 0 && ways_have(ways, fd, i == 0 ? NULL : slash + 1);
+	}
+	return guarded;
+}
+
+static int find_out(const struct sandbox *sb, const char *path, const struct ways *ways, struct there *ret, struct problem *p)
 {
 	_cleanup_(layer_fds_done) struct layer_fds l = { .io = NULL };
 	_cleanup_(overlay_freep) struct overlay *ov = NULL;
@@ -218,6 +238,7 @@ static int find_out(const struct sandbox *sb, const char *path, struct there *re
 		return problem_errno(p, r, path);
 	if (l.has_upper)
 		look_in_upper(&l, path, ret);
+	ret->guarded = is_guarded(&l, path, ways);
 	return 0;
 }
 
@@ -271,17 +292,30 @@ static const char *error_text(int r)
 	return r == 0 ? "allowed" : strerrorname_np(-r);
 }
 
-static int print_ops(FILE *f, const struct policy_verdict *v, const char *op)
+/* What the policy is read from no rule lets be changed: see overlay.h. */
+static int result_of(const struct policy_verdict *v, bool guarded, const char *op)
 {
+	static const char *const fixed[] = { "write", "create", "remove", "rename" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(fixed) && guarded && v->access == POLICY_RW; i++)
+		if (strcmp(op, fixed[i]) == 0)
+			return -EROFS;
+	return overlay_op_result(v, op);
+}
+
+static int print_ops(FILE *f, const struct policy_verdict *v, bool guarded, const char *op)
+{
+	if (guarded && v->access == POLICY_RW)
+		(void) fputs("  policy: it is read from here, or by way of this: whatever the rules say, it stays as it is\n", f);
 	if (op) {
-		int r = overlay_op_result(v, op);
+		int r = result_of(v, guarded, op);
 
 		(void) fprintf(f, "  %s: %s\n", op, error_text(r));
 		return r < 0;
 	}
 	(void) fputs("  ops:", f);
 	for (size_t i = 0; overlay_op_name(i); i++)
-		(void) fprintf(f, " %s=%s", overlay_op_name(i), error_text(overlay_op_result(v, overlay_op_name(i))));
+		(void) fprintf(f, " %s=%s", overlay_op_name(i), error_text(result_of(v, guarded, overlay_op_name(i))));
 	(void) fputc('\n', f);
 	return 0;
 }
@@ -357,6 +391,7 @@ int explain(const struct explain_config *c, FILE *f, struct problem *p)
 {
 	_cleanup_(box_done) struct box box = { .io = NULL };
 	_cleanup_(policy_unrefp) struct policy *policy = NULL;
+	_cleanup_(ways_done) struct ways ways = { .size = 0 };
 	_cleanup_free_ char *report = NULL;
 	struct there there = { .exists = false };
 	const struct sandbox_rule *sources = c->sources;
@@ -379,11 +414,11 @@ int explain(const struct explain_config *c, FILE *f, struct problem *p)
 		}
 		fold = sandbox_settings(box.sandbox)->fold;
 	}
-	r = policies_load(sources, n, fold, &policy, &report, p);
+	r = policies_load(sources, n, fold, &ways, &policy, &report, p);
 	if (report)
 		(void) fputs(report, stderr);
 	if (r == 0)
-		r = find_out(box.sandbox, path, &there, p);
+		r = find_out(box.sandbox, path, &ways, &there, p);
 	if (r < 0)
 		return r;
 	is_dir = there.exists ? S_ISDIR(there.stx.stx_mode) : c->path[strlen(c->path) - 1] == '/';
@@ -397,7 +432,7 @@ int explain(const struct explain_config *c, FILE *f, struct problem *p)
 	(void) fprintf(f, "%s\n", path);
 	print_verdict(f, policy, &v);
 	(void) policy_matches(policy, path, is_dir, print_match, &m); /* it was judged a moment ago: only memory can run out */
-	r = print_ops(f, &v, c->op);
+	r = print_ops(f, &v, there.guarded, c->op);
 	print_there(f, &there, box.sandbox, 6 | (is_dir || (c->op && strcmp(c->op, "exec") == 0) ? 1 : 0));
 	return r;
 }

@@ -12,6 +12,7 @@
 
 #include "base/fd.h"
 #include "fuse/problem.h"
+#include "fuse/ways.h"
 #include "store/store.h"
 
 #define DEFAULT_POLICY "include <defaults>\n"
@@ -149,8 +150,16 @@ static int read_file(const char *path, char **ret, size_t *ret_len)
 	return read_all(fd, (size_t) st.st_size, ret, ret_len);
 }
 
+/* A file of rules: what says which ones hold is worth a guard. */
+static int read_rules(struct ways *ways, const char *path, char **ret, size_t *ret_len)
+{
+	int r = ways ? ways_add(ways, path) : 0;
+
+	return r < 0 ? r : read_file(path, ret, ret_len);
+}
+
 /* A path in an include is from where the including file is. */
-static int include(void *arg, const char *from, const char *path, char **ret_name, char **ret_text, size_t *ret_len)
+static int include(void *ways, const char *from, const char *path, char **ret_name, char **ret_text, size_t *ret_len)
 {
 	const char *slash = strrchr(from, '/');
 
@@ -159,7 +168,7 @@ static int include(void *arg, const char *from, const char *path, char **ret_nam
 		*ret_name = strdup(path);
 	else if (asprintf(ret_name, "%.*s/%s", (int) (slash - from), from, path) < 0)
 		*ret_name = NULL;
-	return *ret_name ? read_file(*ret_name, ret_text, ret_len) : -ENOMEM;
+	return *ret_name ? read_rules(ways, *ret_name, ret_text, ret_len) : -ENOMEM;
 }
 
 static int host_file(void *arg, const char *path, char **ret_text, size_t *ret_len)
@@ -189,7 +198,7 @@ static int verb_from_name(const char *name)
 	return -1;
 }
 
-static int add_source(struct policy_builder *b, const struct sandbox_rule *source, struct problem *p)
+static int add_source(struct policy_builder *b, const struct sandbox_rule *source, struct ways *ways, struct problem *p)
 {
 	_cleanup_free_ char *text = NULL;
 	size_t len = 0;
@@ -202,7 +211,7 @@ static int add_source(struct policy_builder *b, const struct sandbox_rule *sourc
 		r = policy_builder_add_rule(b, (enum policy_verb) verb, source->text);
 		return r < 0 ? problem_errno(p, r, "policy") : 0;
 	}
-	r = read_file(source->text, &text, &len);
+	r = read_rules(ways, source->text, &text, &len);
 	if (r == -EINVAL)
 		return problem_set(p, r, source->text, "policy: not a regular file");
 	if (r < 0) {
@@ -237,12 +246,14 @@ static int report(const struct policy_builder *b, char **ret_report, struct prob
 	return problem_set(p, -EINVAL, "policy", "%zu error%s", n, n == 1 ? "" : "s");
 }
 
-int policies_load(const struct sandbox_rule *sources, size_t n, bool fold, struct policy **ret, char **ret_report, struct problem *p)
+int policies_load(const struct sandbox_rule *sources, size_t n, bool fold, struct ways *ways, struct policy **ret, char **ret_report,
+		  struct problem *p)
 {
 	_cleanup_(policy_builder_freep) struct policy_builder *b = NULL;
 	_cleanup_(policies_world_done) struct policies_world world;
 	int r = policies_world_init(&world);
 
+	world.world.arg = ways;
 	if (ret_report)
 		*ret_report = NULL;
 	if (r == 0)
@@ -252,7 +263,7 @@ int policies_load(const struct sandbox_rule *sources, size_t n, bool fold, struc
 	if (r < 0)
 		return problem_errno(p, r, "policy");
 	for (size_t i = 0; i < n; i++) {
-		r = add_source(b, &sources[i], p);
+		r = add_source(b, &sources[i], ways, p);
 		if (r < 0)
 			return r;
 	}

@@ -347,7 +347,7 @@ static int make_warden(struct view *v)
 		.sources = kept ? s->policy : c->policy,
 		.n_sources = kept ? s->n_policy : c->n_policy,
 		.none = !v->layers.has_root,
-		.whole = v->layers.has_root,
+		.upper_fd = v->layers.upper_fd,
 		.fold = view_folds(v),
 		.debug = c->debug,
 	};
@@ -378,6 +378,7 @@ static int make_overlay(struct view *v)
 		.gids = c->gids,
 		.time_gran_ns = c->time_gran_ns,
 		.policy = warden_policy(v->warden),
+		.guards = warden_guards(v->warden),
 		.report = warden_report,
 		.report_arg = v->warden,
 	};

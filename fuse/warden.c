@@ -12,6 +12,7 @@
 #include "fuse/policies.h"
 #include "fuse/problem.h"
 #include "fuse/serve.h"
+#include "fuse/ways.h"
 #include "overlay/overlay.h"
 #include "policy/policy.h"
 #include "store/log.h"
@@ -20,32 +21,28 @@
 struct warden {
 	struct warden_config config;
 	struct policy *policy; /* of the beginning */
+	struct ways ways; /* to its files */
+	struct overlay_guards guards; /* the same, as the overlay wants them */
 	struct log *log;
 	struct control *control;
 	struct overlay *ov;
 	struct serve *serve;
 };
 
-/* Whoever can change the policy has none. What the view keeps aside does not count. */
-static int check_own_files(const struct warden_config *c, const struct policy *policy, struct problem *p)
+/*
+ * Whoever can change the policy has none. In the lower its files are guarded, whatever the rules say; but what is in the upper can be
+ * changed without an rw rule.
+ */
+static int check_ways(const struct warden_config *c, const struct ways *ways, struct problem *p)
 {
-	for (size_t i = 0; i < c->n_sources && c->whole; i++) {
-		const char *path = c->sources[i].text;
-		const struct policy_rule *rule;
-		struct policy_verdict v;
-		int r = c->sources[i].verb ? -ENOENT : policy_judge(policy, path, false, &v);
-
-		if (r < 0 || v.access != POLICY_RW)
-			continue;
-		rule = policy_rule(policy, v.rule);
-		(void) problem_set(p, -EPERM, path, "the policy lets programs change it: %s:%u: rw %s", rule->source, rule->line,
-				   rule->pattern);
-		return problem_hint(p, -EPERM, "keep it elsewhere, or end with the line: ro %s", path);
-	}
-	return 0;
+	if (!ways_enter(ways, c->upper_fd))
+		return 0;
+	(void) problem_set(p, -EPERM, "policy", "is read from a file in the upper: programs in the view could change it");
+	return problem_hint(p, -EPERM, "keep it, and what it includes, elsewhere");
 }
 
-static int load(const struct warden_config *c, struct policy **ret, char **ret_report, struct problem *p)
+/* ways may be set also on failure. */
+static int load(const struct warden_config *c, struct policy **ret, struct ways *ways, char **ret_report, struct problem *p)
 {
 	_cleanup_(policy_unrefp) struct policy *policy = NULL;
 	int r;
@@ -54,9 +51,9 @@ static int load(const struct warden_config *c, struct policy **ret, char **ret_r
 	*ret = NULL;
 	if (c->none && c->n_sources == 0)
 		return 0;
-	r = policies_load(c->sources, c->n_sources, c->fold, &policy, ret_report, p);
+	r = policies_load(c->sources, c->n_sources, c->fold, ways, &policy, ret_report, p);
 	if (r == 0)
-		r = check_own_files(c, policy, p);
+		r = check_ways(c, ways, p);
 	if (r < 0)
 		return r;
 	*ret = steal_ptr(policy);
@@ -72,7 +69,8 @@ int warden_new(const struct warden_config *config, struct warden **ret, struct p
 	if (!w)
 		return problem_errno(p, -ENOMEM, "policy");
 	w->config = *config;
-	r = load(config, &w->policy, &report, p);
+	r = load(config, &w->policy, &w->ways, &report, p);
+	w->guards = ways_guards(&w->ways);
 	if (report)
 		(void) fputs(report, stderr); /* more than a problem has room for, and said before it */
 	if (r < 0) {
@@ -90,6 +88,7 @@ struct warden *warden_free(struct warden *w)
 	warden_detach(w);
 	w->log = log_close(w->log);
 	(void) policy_unref(w->policy);
+	ways_done(&w->ways);
 	free(w);
 	return NULL;
 }
@@ -97,6 +96,11 @@ struct warden *warden_free(struct warden *w)
 struct policy *warden_policy(const struct warden *w)
 {
 	return w->policy;
+}
+
+const struct overlay_guards *warden_guards(const struct warden *w)
+{
+	return &w->guards;
 }
 
 /* reports */
@@ -108,6 +112,8 @@ static const char *verdict_name(const struct overlay_report *r)
 	};
 	const struct policy_verdict *v = r->verdict;
 
+	if (r->guarded)
+		return "policy";
 	return r->error == EACCES && r->rule == v->exec_rule && v->noexec && v->access > POLICY_DENY ? "noexec" : names[v->access];
 }
 
@@ -157,16 +163,19 @@ static void tell_stale(void *arg, const struct overlay_stale *stale)
 static int reload(struct warden *w, char **ret_text)
 {
 	_cleanup_(policy_unrefp) struct policy *policy = NULL;
+	_cleanup_(ways_done) struct ways ways = { .size = 0 };
 	_cleanup_free_ char *report = NULL;
+	struct overlay_guards guards;
 	struct problem p = { 0 };
-	int r = load(&w->config, &policy, &report, &p);
+	int r = load(&w->config, &policy, &ways, &report, &p);
 
 	if (r < 0) {
 		if (asprintf(ret_text, "%s%s%s%s", report ? report : "", p.text, p.hint[0] ? "\nhint: " : "", p.hint) < 0)
 			*ret_text = NULL;
 		return r;
 	}
-	r = overlay_set_policy(w->ov, policy, tell_stale, w);
+	guards = ways_guards(&ways);
+	r = overlay_set_policy(w->ov, policy, &guards, tell_stale, w);
 	if (r == 0 && asprintf(ret_text, "%zu rules", policy ? policy_n_rules(policy) : 0) < 0)
 		*ret_text = NULL;
 	return r;

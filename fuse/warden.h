@@ -11,6 +11,7 @@
 #include "base/macro.h"
 
 struct overlay;
+struct overlay_guards;
 struct overlay_report;
 struct policy;
 struct problem;
@@ -23,7 +24,7 @@ struct warden_config {
 	const struct sandbox_rule *sources; /* borrowed until warden_free(); none: the default policy */
 	size_t n_sources;
 	bool none;  /* no policy at all, unless there are sources */
-	bool whole; /* the view shows the machine under its own paths: the files of the policy must not be changed through it */
+	int upper_fd; /* borrowed so, too; what is in there is changed by whoever changes anything. -EBADF: there is none */
 	bool fold;  /* names are compared without regard to case */
 	bool debug; /* what is refused is printed, too */
 };
@@ -35,6 +36,7 @@ DEFINE_CLEANUP(struct warden *, warden_free)
 
 /* NULL: none. Borrowed. For the overlay's configuration, as is warden_report() with the warden as its argument. */
 struct policy *warden_policy(const struct warden *w);
+const struct overlay_guards *warden_guards(const struct warden *w);
 void warden_report(void *warden, const struct overlay_report *r);
 
 /* From here on there is a log, and the policy can be read again. Without a sandbox there is no place for either. */

@@ -150,7 +150,7 @@ static int check_use(struct overlay_file *f, enum gate_op op)
 	if (r < 0)
 		return r;
 	/* As to a descriptor, what is hidden is forbidden. */
-	r = gate_decide(op, &ruling) == 0 ? 0 : op == GATE_WRITE && ruling.access == POLICY_RO ? -EROFS : -EACCES;
+	r = gate_decide(op, &ruling) == 0 ? 0 : op == GATE_WRITE && ruling.access >= POLICY_RO ? -EROFS : -EACCES;
 	if (r == 0 && (!file_is_writable(f) || gate_decide(GATE_WRITE, &ruling) == 0))
 		atomic_store_explicit(&f->stamp, stamp, memory_order_relaxed);
 	return r < 0 ? tell_refusal(f, op, stamp, r) : 0;

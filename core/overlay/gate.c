@@ -28,6 +28,12 @@ static bool is_making(enum gate_op op)
 	return op == GATE_CREATE || op == GATE_MKDIR;
 }
 
+/* Of what leads to the policy, the name; of the policy itself, the content too. */
+static bool is_fixed_change(enum gate_op op)
+{
+	return op == GATE_WRITE || op == GATE_REMOVE || op == GATE_RENAME || is_making(op);
+}
+
 int gate_decide(enum gate_op op, const struct ruling *r)
 {
 	/* A way to what is below: may be gone along, and made. */
@@ -44,8 +50,11 @@ int gate_decide(enum gate_op op, const struct ruling *r)
 		if (is_change(op))
 			return -EROFS;
 		break;
-	case POLICY_COW:
 	case POLICY_RW:
+		if (r->fixed && is_fixed_change(op))
+			return -EROFS;
+		break;
+	case POLICY_COW:
 		break;
 	}
 	return op == GATE_EXEC && r->noexec ? -EACCES : 0;
@@ -132,6 +141,7 @@ struct place_of_deed {
 	struct node *dir; /* with a name; or the node itself */
 	const char *name; /* NULL */
 	mode_t type;
+	bool guarded; /* and so refused, whatever the rules say */
 };
 
 /* Of two directories, is it what is in them that is not the same? */
@@ -176,10 +186,17 @@ static int report(struct overlay *ov, const struct actor *who, enum gate_op op, 
 	r.rule = POLICY_NO_RULE;
 	if (place2 && error < 0 && differ_inside(place, &v, &first))
 		r.rule = policy_rule_between(rules->policy, r.path, r.path2);
-	if (r.rule == POLICY_NO_RULE)
+	r.guarded = place->guarded;
+	if (r.rule == POLICY_NO_RULE && !r.guarded)
 		r.rule = rule_of(op, &v, place2 ? &first : NULL, error);
 	ov->report(ov->report_arg, &r);
 	return error;
+}
+
+/* What the gate refuses where the rules would not. */
+static bool is_guarded(const struct ruling *ruling, int refused)
+{
+	return refused == -EROFS && ruling_is_direct(ruling) && ruling->fixed;
 }
 
 int gate_node(struct overlay *ov, const struct actor *who, enum gate_op op, struct node *n)
@@ -191,7 +208,7 @@ int gate_node(struct overlay *ov, const struct actor *who, enum gate_op op, stru
 		return r;
 	r = gate_shuts(&ruling, n->type) ? -ruling.error : gate_decide(op, &ruling);
 	if (r < 0 || (ruling.log && op != GATE_STAT))
-		(void) report(ov, who, op, &(struct place_of_deed) { n, NULL, n->type }, NULL, r);
+		(void) report(ov, who, op, &(struct place_of_deed) { n, NULL, n->type, is_guarded(&ruling, r) }, NULL, r);
 	return r;
 }
 
@@ -206,13 +223,16 @@ int gate_name(struct overlay *ov, const struct actor *who, enum gate_op op, stru
 	ruling = judged(&j, type);
 	r = gate_decide(op, ruling);
 	if (r < 0 || (ruling->log && op != GATE_STAT))
-		(void) report(ov, who, op, &(struct place_of_deed) { dir, name, type }, NULL, r);
+		(void) report(ov, who, op, &(struct place_of_deed) { dir, name, type, is_guarded(ruling, r) }, NULL, r);
 	return r;
 }
 
 int gate_report_node(struct overlay *ov, const struct actor *who, enum gate_op op, struct node *n, int error)
 {
-	return report(ov, who, op, &(struct place_of_deed) { n, NULL, n->type }, NULL, error);
+	struct ruling ruling;
+	bool guarded = judge_node(ov, n, &ruling) == 0 && is_guarded(&ruling, error);
+
+	return report(ov, who, op, &(struct place_of_deed) { n, NULL, n->type, guarded }, NULL, error);
 }
 
 int gate_report_name(struct overlay *ov, const struct actor *who, enum gate_op op, struct node *dir, const char *name, mode_t type,

@@ -7,6 +7,8 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "overlay/guard.h"
+
 #define N_READER_SLOTS 16 /* so that two CPUs seldom count in one place */
 
 /* readers */
@@ -67,6 +69,7 @@ static struct rules *rules_free(struct rules *r)
 		(void) fd_close(r->made[i]);
 	(void) policy_state_unref(r->root);
 	(void) policy_unref(r->policy);
+	free(r->guards);
 	free(r);
 	return NULL;
 }
@@ -90,12 +93,12 @@ static int make_file(const struct policy_file *f)
 	return steal_fd(&fd);
 }
 
-static int rules_new(struct policy *policy, uint32_t stamp, struct rules **ret)
+static int rules_new(struct policy *policy, const struct overlay_guards *guards, uint32_t stamp, struct rules **ret)
 {
 	size_t n_made = policy ? policy_n_files(policy) : 0;
 	_cleanup_(rules_freep) struct rules *r = calloc(1, sizeof(*r) + n_made * sizeof(r->made[0]));
 
-	if (!r)
+	if (!r || guards_copy(guards, &r->guards) < 0)
 		return -ENOMEM;
 	r->stamp = stamp;
 	if (policy) {
@@ -111,10 +114,10 @@ static int rules_new(struct policy *policy, uint32_t stamp, struct rules **ret)
 	return 0;
 }
 
-int judge_init(struct overlay *ov, struct policy *policy)
+int judge_init(struct overlay *ov, struct policy *policy, const struct overlay_guards *guards)
 {
 	struct rules *r;
-	int error = rules_new(policy, 1, &r);
+	int error = rules_new(policy, guards, 1, &r);
 
 	if (error < 0)
 		return error;
@@ -126,10 +129,10 @@ int judge_init(struct overlay *ov, struct policy *policy)
 	return 0;
 }
 
-int judge_replace(struct overlay *ov, struct policy *policy)
+int judge_replace(struct overlay *ov, struct policy *policy, const struct overlay_guards *guards)
 {
 	struct rules *old = atomic_load(&ov->rules), *r;
-	int error = rules_new(policy, old->stamp + 1, &r);
+	int error = rules_new(policy, guards, old->stamp + 1, &r);
 
 	if (error < 0)
 		return error;
@@ -296,6 +299,22 @@ int judge_dir(struct overlay *ov, struct node *dir, struct policy_state **ret)
 
 /* names */
 
+/* Is it one of the ways to the policy? In the layer that would be changed, whatever the view makes of it. */
+static bool is_guarded_name(struct overlay *ov, const struct rules *rules, struct node *dir, const char *name)
+{
+	struct place place = { .ino = 0 };
+
+	if (rules->guards->n == 0)
+		return false;
+	{
+		SCOPE_LOCK(&node_shard(ov, dir)->lock);
+		for (uint16_t i = 0; dir->places && i < dir->places->n; i++)
+			if (dir->places->v[i].layer == LAYER_LOWER)
+				place = dir->places->v[i];
+	}
+	return guards_have_name(rules->guards, place.dev, place.ino, name);
+}
+
 int judge_name(struct overlay *ov, struct node *dir, const char *name, struct judgement *ret)
 {
 	const struct rules *rules = rules_now(ov);
@@ -312,6 +331,8 @@ int judge_name(struct overlay *ov, struct node *dir, const char *name, struct ju
 	r = policy_step(ret->state, name, strlen(name), &ret->step);
 	ret->as_dir = ruling_of(&ret->step.as_dir);
 	ret->as_file = ruling_of(&ret->step.as_file);
+	if (ruling_is_direct(&ret->as_dir) || ruling_is_direct(&ret->as_file))
+		ret->as_dir.fixed = ret->as_file.fixed = is_guarded_name(ov, rules, dir, name);
 	return r;
 }
 
@@ -437,13 +458,15 @@ int judge_refresh(struct overlay *ov, struct node *n)
 int judge_node(struct overlay *ov, struct node *n, struct ruling *ret)
 {
 	for (;;) {
-		uint32_t stamp = rules_now(ov)->stamp;
+		const struct rules *rules = rules_now(ov);
 		int r;
 
 		{
 			SCOPE_LOCK(&node_shard(ov, n)->lock);
 			*ret = n->ruling;
-			if (n->stamp == stamp && !(n->flags & NODE_RENAMED))
+			if (ruling_is_direct(ret) && guards_have(rules->guards, n->dev, n->real_ino))
+				ret->fixed = true; /* by whatever name it is reached */
+			if (n->stamp == rules->stamp && !(n->flags & NODE_RENAMED))
 				return 0;
 		}
 		r = judge_refresh(ov, n);

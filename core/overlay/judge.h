@@ -13,10 +13,10 @@
 
 #include "overlay/tree.h"
 
-int judge_init(struct overlay *ov, struct policy *policy);
+int judge_init(struct overlay *ov, struct policy *policy, const struct overlay_guards *guards);
 void judge_done(struct overlay *ov);
 /* New rules are in force, and nobody uses the old ones any more. One at a time. */
-int judge_replace(struct overlay *ov, struct policy *policy);
+int judge_replace(struct overlay *ov, struct policy *policy, const struct overlay_guards *guards);
 
 /* What a name would be, before anything has been looked at. */
 struct judgement {

@@ -63,6 +63,7 @@ struct overlay_report {
 	const struct policy *policy;
 	const struct policy_verdict *verdict; /* of path; of path2 where that was to blame */
 	int rule;  /* who decided, for policy_rule(); POLICY_NO_RULE: none */
+	bool guarded; /* no rule decided, but what the policy is read from: see struct overlay_guards */
 	int error; /* positive errno; 0: it was allowed */
 };
 typedef void (*overlay_report_fn)(void *arg, const struct overlay_report *report);
@@ -84,6 +85,20 @@ struct overlay_ids {
 #define OVERLAY_NO_ID UINT32_MAX
 /* Why these ids cannot be had, of which all ranges but the last can: static text. NULL: they can. */
 const char *overlay_ids_fault(const struct overlay_ids *ids);
+
+/*
+ * What no rule lets be changed in a lower: the files that the policy is read from, known by number, which are not written to; and the names
+ * that lead to them, each in its directory, which are neither made, nor taken away, nor given to something else. Such a change fails with
+ * EROFS where an rw rule would allow it. Borrowed for the call.
+ */
+struct overlay_guards {
+	const struct overlay_guard {
+		dev_t dev;
+		uint64_t ino;
+		const char *name; /* in this directory; NULL: the file itself */
+	} *v;
+	size_t n;
+};
 
 /* Zero means default. All descriptors and strings are borrowed for the call only; directories are reopened. */
 struct overlay_config {
@@ -117,6 +132,7 @@ struct overlay_config {
 	uint32_t time_gran_ns; /* times show, and are set, in steps of this: a power of ten up to a second; 0: as the layers have them */
 	bool fold; /* names are found in any case, and keep theirs; a policy has to be compiled so too */
 	struct policy *policy; /* referenced; NULL: none, everything can be changed */
+	const struct overlay_guards *guards; /* NULL: none */
 	overlay_report_fn report; /* NULL: nobody wants to know */
 	void *report_arg;
 };
@@ -167,7 +183,8 @@ DEFINE_CLEANUP(struct overlay *, overlay_free)
 /*
  * Replaces the policy while the view is in use. Verbs that run at the same time must be between overlay_enter() and overlay_leave(),
  * and so must the telling of their results to whoever remembers them (the kernel). Returns when all that began under the old policy
- * has left, and fn has been called for all that may be remembered and is no longer so. policy is referenced; NULL: none.
+ * has left, and fn has been called for all that may be remembered and is no longer so. policy is
+ * referenced; NULL: none. guards: NULL: none.
  */
 struct overlay_stale {
 	uint64_t id;	  /* the object, 0: none; its attributes, and if it is a directory what it lists, may have changed */
@@ -176,7 +193,7 @@ struct overlay_stale {
 	const char *name; /* NULL: none */
 };
 typedef void (*overlay_stale_fn)(void *arg, const struct overlay_stale *stale);
-int overlay_set_policy(struct overlay *ov, struct policy *policy, overlay_stale_fn fn, void *arg);
+int overlay_set_policy(struct overlay *ov, struct policy *policy, const struct overlay_guards *guards, overlay_stale_fn fn, void *arg);
 /*
  * For explanations: what an op, by its name in reports, is answered under a verdict. 0, or the negative errno; 1: there is no such op.
  * overlay_op_name() goes through the names; NULL: that was the last.

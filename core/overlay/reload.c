@@ -199,13 +199,13 @@ static int reload_shard(const struct reload *rl, struct shard *s)
 	return r;
 }
 
-int overlay_set_policy(struct overlay *ov, struct policy *policy, overlay_stale_fn fn, void *arg)
+int overlay_set_policy(struct overlay *ov, struct policy *policy, const struct overlay_guards *guards, overlay_stale_fn fn, void *arg)
 {
 	const struct reload rl = { .ov = ov, .fn = fn, .arg = arg };
 	int r;
 
 	SCOPE_LOCK(&ov->reload_lock);
-	r = judge_replace(ov, policy);
+	r = judge_replace(ov, policy, guards);
 	for (size_t i = 0; i < N_SHARDS && r == 0; i++)
 		r = reload_shard(&rl, &ov->shards[i]);
 	return r;

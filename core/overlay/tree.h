@@ -73,7 +73,8 @@ struct name {
 /* What of a verdict is kept with an object. Zeroed it hides, so that nothing shows by mistake. */
 struct ruling {
 	uint8_t access; /* enum policy_access */
-	bool passage, noexec, log;
+	bool passage : 1, noexec : 1, log : 1;
+	bool fixed : 1; /* POLICY_RW: guarded, see guard.h; the same object may have it by one name and not by another */
 	uint16_t error; /* POLICY_DENY: positive errno */
 	int16_t made;	/* index of the made-up file that shows here, or POLICY_NO_RULE */
 };
@@ -83,6 +84,7 @@ struct ruling {
 struct rules {
 	struct policy *policy;	   /* NULL: none, everything is free */
 	struct policy_state *root; /* of "/" */
+	struct overlay_guards *guards;
 	uint32_t stamp;		   /* tells it from those before; what nodes know bears it */
 	size_t n_made;
 	int made[]; /* descriptors of the files that it makes up */

@@ -183,7 +183,7 @@ static int init_parts(struct overlay *ov, const struct overlay_config *config)
 		r = nodes_init(ov);
 	if (r == 0)
 		r = spell_init(ov);
-	return r < 0 ? r : judge_init(ov, config->policy);
+	return r < 0 ? r : judge_init(ov, config->policy, config->guards);
 }
 
 /* What FUSE can tell the kernel: a power of ten that divides a second. */

@@ -22,7 +22,7 @@ static int check_one(const char *file, struct problem *p)
 	const struct sandbox_rule source = { .text = (char *) (uintptr_t) file };
 	_cleanup_(policy_unrefp) struct policy *policy = NULL;
 	_cleanup_free_ char *report = NULL;
-	int r = policies_load(&source, 1, false, &policy, &report, p);
+	int r = policies_load(&source, 1, false, NULL, &policy, &report, p);
 
 	if (report)
 		(void) fputs(report, stderr);

@@ -1092,7 +1092,7 @@ static int op_reload(struct run *run, char *const *arg)
 	for (size_t i = 0; i < ARRAY_SIZE(run->kept); i++)
 		run->kept[i].told[0] = run->kept[i].told[1] = false;
 	fixture_set_policy(run->f, text);
-	r = overlay_set_policy(run->f->ov, run->f->config.policy, tell_nobody, NULL);
+	r = overlay_set_policy(run->f->ov, run->f->config.policy, NULL, tell_nobody, NULL);
 	return r;
 }
 

@@ -77,7 +77,7 @@ static int by_string(const void *a, const void *b)
 static int set_policy(struct told *t, const char *text)
 {
 	struct policy *p = fixture_policy(text);
-	int r = overlay_set_policy(t->f->ov, p, tell, t);
+	int r = overlay_set_policy(t->f->ov, p, NULL, tell, t);
 
 	(void) policy_unref(p);
 	return r;
@@ -273,7 +273,7 @@ static void meddle(void *arg, const struct overlay_report *report)
 		return;
 	p = fixture_policy(m->policy);
 	m->policy = NULL;
-	assert_int_equal(overlay_set_policy(m->f->ov, p, tell_nobody, NULL), 0);
+	assert_int_equal(overlay_set_policy(m->f->ov, p, NULL, tell_nobody, NULL), 0);
 	(void) policy_unref(p);
 }
 
@@ -312,7 +312,7 @@ static void test_while_opening(void **state)
 		}
 		assert_null(m.policy);
 		p = fixture_policy("log all");
-		assert_int_equal(overlay_set_policy(f->ov, p, tell_nobody, NULL), 0);
+		assert_int_equal(overlay_set_policy(f->ov, p, NULL, tell_nobody, NULL), 0);
 		(void) policy_unref(p);
 	}
 }
@@ -387,7 +387,7 @@ static void test_failure(void **state)
 		struct policy *p = fixture_policy("hide /d\nfile /a \"a\"\nfile /b \"b\"\n");
 
 		assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-		r = overlay_set_policy(f->ov, p, tell, &t);
+		r = overlay_set_policy(f->ov, p, NULL, tell, &t);
 		assert_int_equal(setrlimit(RLIMIT_NOFILE, &lim), 0);
 		(void) policy_unref(p);
 	}
@@ -402,7 +402,7 @@ static void test_none(void **state)
 	struct fixture *f = *state;
 	struct told t = begin(f, "hide /f2\nro /f\n");
 
-	assert_int_equal(overlay_set_policy(f->ov, NULL, tell, &t), 0);
+	assert_int_equal(overlay_set_policy(f->ov, NULL, NULL, tell, &t), 0);
 	while (t.n > 0)
 		free(t.v[--t.n]);
 	assert_int_equal(view_append(f, "f", "!"), 0);
@@ -458,7 +458,7 @@ static void test_race(void **state)
 	for (unsigned int i = 0; i < 300; i++) {
 		unsigned int seen;
 
-		assert_int_equal(overlay_set_policy(race.f->ov, i % 2 == 0 ? hide : show, tell_nobody, NULL), 0);
+		assert_int_equal(overlay_set_policy(race.f->ov, i % 2 == 0 ? hide : show, NULL, tell_nobody, NULL), 0);
 		(void) atomic_fetch_add(&race.round, 1);
 		seen = atomic_load(&race.n_looked);
 		while (atomic_load(&race.n_looked) < seen + 6)

@@ -1,0 +1,16 @@
+#pragma once
+
+/*
+ * What no rule lets be changed in a lower, see struct overlay_guards: the policy would be in the hands of those it is for. Names are known
+ * by their directory, and objects by number: so it does not matter by which way, under which mount, or by which other name they are reached.
+ */
+
+#include "overlay/tree.h"
+
+/* A copy, in one piece, to be freed. */
+int guards_copy(const struct overlay_guards *guards, struct overlay_guards **ret);
+
+/* Is the object itself guarded? */
+bool guards_have(const struct overlay_guards *guards, dev_t dev, uint64_t ino);
+/* Is this name in the directory? Also if it differs by case only: file systems there are that find it then. */
+bool guards_have_name(const struct overlay_guards *guards, dev_t dev, uint64_t ino, const char *name);

@@ -1,0 +1,139 @@
+/* See ways.h. */
+
+#include "fuse/ways.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+#define MAX_LINKS 40 /* as the kernel */
+
+static bool has(const struct ways *w, const struct stat *st, const char *name)
+{
+	for (size_t i = 0; i < w->n; i++) {
+		const struct overlay_guard *g = &w->v[i];
+
+		if (g->ino == st->st_ino && g->dev == st->st_dev && !g->name == !name && (!name || strcmp(g->name, name) == 0))
+			return true;
+	}
+	return false;
+}
+
+bool ways_have(const struct ways *w, int fd, const char *name)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && has(w, &st, name);
+}
+
+/* name NULL: the object itself. */
+static int add(struct ways *w, int fd, const char *name)
+{
+	_cleanup_free_ char *copy = name ? strdup(name) : NULL;
+	struct stat st;
+
+	if (name && !copy)
+		return -ENOMEM;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (has(w, &st, name))
+		return 0;
+	if (w->n == w->size) {
+		struct overlay_guard *v = reallocarray(w->v, w->size * 2 + 16, sizeof(*v));
+
+		if (!v)
+			return -ENOMEM;
+		w->size = w->size * 2 + 16;
+		w->v = v;
+	}
+	w->v[w->n++] = (struct overlay_guard) { .dev = st.st_dev, .ino = st.st_ino, .name = steal_ptr(copy) };
+	return 0;
+}
+
+/* The link's target comes before what is left of the path. */
+static int take_link(int fd, char **rest)
+{
+	char target[PATH_MAX], *longer;
+	ssize_t n = readlinkat(fd, "", target, sizeof(target) - 1);
+
+	if (n < 0)
+		return -errno;
+	target[n] = '\0';
+	if (asprintf(&longer, "%s/%s", target, *rest) < 0)
+		return -ENOMEM;
+	free(*rest);
+	*rest = longer;
+	return 0;
+}
+
+/* Takes the first component off, into name; false: there is none. An empty one is the root. */
+static bool next_name(char *rest, char name[static NAME_MAX + 1])
+{
+	size_t len = strcspn(rest, "/"), skip = len + strspn(rest + len, "/");
+
+	if (!*rest || len > NAME_MAX)
+		return false;
+	memcpy(name, rest, len);
+	name[len] = '\0';
+	memmove(rest, rest + skip, strlen(rest + skip) + 1);
+	return true;
+}
+
+int ways_add(struct ways *w, const char *path)
+{
+	_cleanup_close_ int at = open(path[0] == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC); /* where we are may be closed to us */
+	_cleanup_free_ char *rest = strdup(path);
+	unsigned int n_links = 0;
+	char name[NAME_MAX + 1];
+	int r = at < 0 ? -errno : rest ? 0 : -ENOMEM;
+
+	while (r == 0 && next_name(rest, name)) {
+		_cleanup_close_ int fd = name[0] ? openat(at, name, O_PATH | O_NOFOLLOW | O_CLOEXEC) : open("/", O_PATH | O_CLOEXEC);
+		struct stat st;
+
+		if (fd < 0 || fstat(fd, &st) < 0)
+			return -errno;
+		if (name[0] && strcmp(name, ".") != 0 && strcmp(name, "..") != 0)
+			r = add(w, at, name);
+		if (r == 0 && S_ISLNK(st.st_mode)) {
+			r = ++n_links > MAX_LINKS ? -ELOOP : take_link(fd, &rest);
+		} else {
+			(void) fd_close(at);
+			at = steal_fd(&fd);
+		}
+	}
+	if (r == 0 && *rest)
+		r = -ENAMETOOLONG;
+	return r < 0 ? r : add(w, at, NULL);
+}
+
+bool ways_enter(const struct ways *w, int dirfd)
+{
+	struct stat st;
+
+	if (dirfd < 0 || fstat(dirfd, &st) < 0)
+		return false;
+	for (size_t i = 0; i < w->n; i++)
+		if (w->v[i].name && w->v[i].ino == st.st_ino && w->v[i].dev == st.st_dev)
+			return true;
+	return false;
+}
+
+struct overlay_guards ways_guards(const struct ways *w)
+{
+	return (struct overlay_guards) { .v = w->v, .n = w->n };
+}
+
+void ways_done(struct ways *w)
+{
+	for (size_t i = 0; i < w->n; i++)
+		free((char *) (uintptr_t) w->v[i].name);
+	free(w->v);
+	*w = (struct ways) { .size = 0 };
+}

@@ -1,0 +1,25 @@
+#pragma once
+
+/*
+ * The ways to the files that a policy is read from: whoever can write to such a file, or put another one, a directory or a link in the place
+ * of what is on the way, decides what is read the next time.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "overlay/overlay.h"
+
+struct ways {
+	struct overlay_guard *v; /* every name on the way, in its directory, and the file */
+	size_t n, size;
+};
+
+/* Goes along the path, links included. Negative errno: some of it may have been added. */
+int ways_add(struct ways *w, const char *path);
+/* Does one lead through the directory? */
+bool ways_enter(const struct ways *w, int dirfd);
+/* Does one lead through this name in the directory? NULL: to the file itself? */
+bool ways_have(const struct ways *w, int fd, const char *name);
+struct overlay_guards ways_guards(const struct ways *w); /* borrowed */
+void ways_done(struct ways *w);

@@ -1,0 +1,90 @@
+#!/bin/sh
+# A program cannot change the policy that it is under, though a rule lets it write where the policy is read from.
+. "$HERE/lib.sh"
+requires_osfuse
+D=$T/d
+mkdir -p "$D/work/etc" "$D/away" "$D/secret"
+echo s3cret >"$D/secret/k"
+
+view() {
+	mkdir -p "$T/u-$1" "$T/w-$1"
+	name=$1 lower=$2 policy=$3
+	shift 3
+	"$OSFUSE" mount --name "$name" --lower "$lower" --upper "$T/u-$name" --work "$T/w-$name" --policy "$policy" "$@" "$M"
+}
+refused() {
+	if sh -c "$1" 2>"$T/said"; then
+		fail "$1"
+	fi
+	grep -qE 'Read-only|EROFS' "$T/said" || fail "$1: $(cat "$T/said")"
+}
+still_hidden() {
+	"$OSFUSE" policy reload "$1" >/dev/null
+	gone "$2/secret/k"
+	unmount_view
+}
+
+# What the policy includes, by a link and by a file; and whatever is put in the place of the directory.
+printf 'hide %s/secret\nrw %s/work/**\ninclude %s/work/link\ninclude ../work/etc/extra\n' "$D" "$D" "$D" >"$D/away/p"
+: >"$D/away/linked"
+: >"$D/work/etc/extra"
+ln -s ../away/linked "$D/work/link"
+view include / "$D/away/p"
+V=$M$D
+refused "echo 'rw /**' >$V/work/etc/extra"
+refused "rm -f $V/work/link"
+refused "ln -sf etc/new $V/work/link"
+refused "mv -T $V/work/etc $V/work/etc2"
+echo new >"$V/work/etc/new"
+refused "mv $V/work/etc/new $V/work/etc/extra"
+is "$(cat "$D/work/etc/new")" new "the rest of the directory can be changed"
+"$OSFUSE" policy reload include >/dev/null
+refused "echo 'rw /**' >$V/work/etc/extra"
+# Put there anew by somebody else, it is the name that counts.
+rm "$D/work/etc/extra"
+refused "echo 'rw /**' >$V/work/etc/extra"
+: >"$D/work/etc/extra"
+wait_for test -f "$V/work/etc/extra"
+refused "echo 'rw /**' >$V/work/etc/extra"
+"$OSFUSE" log include | grep -q 'write.*/work/etc/extra.*EROFS *policy  *-' || fail "log: $("$OSFUSE" log include)"
+fails 1 'write: EROFS' "$OSFUSE" policy explain --name include --op write "$D/work/etc/extra"
+fails 1 'is read from here' "$OSFUSE" policy explain --name include --op rename "$D/work/etc"
+is "$("$OSFUSE" policy explain --name include --op write "$D/work/etc/new" | grep -c 'write: allowed')" 1
+still_hidden include "$V"
+
+# A lower that is not the root; names in any case.
+printf 'hide /secret\nrw /work/**\n' >"$D/work/p"
+view other "$D" "$D/work/p"
+refused "echo 'rw /**' >$M/work/p"
+still_hidden other "$M"
+view cases "$D" "$D/work/p" --case insensitive
+refused "echo 'rw /**' >$M/work/P"
+refused "mv $M/work/etc/new $M/work/P"
+still_hidden cases "$M"
+
+# A second name of the file.
+printf 'hide /secret\nrw /work/**\n' >"$D/away/linked"
+ln "$D/away/linked" "$D/work/second"
+view second "$D" "$D/away/linked"
+refused "echo 'rw /**' >$M/work/second"
+still_hidden second "$M"
+
+# In the upper no rule is needed to change it.
+echo "hide /secret" >"$T/u-second/p"
+fails 1 'in the upper' view second "$D" "$T/u-second/p"
+
+# A second way to the directory, or to the file.
+[ "$(id -u)" -eq 0 ] || exit 0
+mkdir "$D/alias"
+: >"$D/work/bound"
+mount --bind "$D/work" "$D/alias"
+mount --bind "$D/away/linked" "$D/work/bound"
+printf 'hide %s/secret\nrw %s/work/**\n' "$D" "$D" >"$D/work/p"
+view alias / "$D/alias/p"
+refused "echo 'rw /**' >$V/work/p"
+still_hidden alias "$V"
+printf 'hide %s/secret\nrw %s/work/**\n' "$D" "$D" >"$D/away/linked"
+view bound / "$D/away/linked"
+refused "echo 'rw /**' >$V/work/bound"
+still_hidden bound "$V"
+umount "$D/work/bound" "$D/alias"
