@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "fuse/boxes.h"
 #include "fuse/holder.h"
 #include "fuse/mount.h"
 #include "fuse/mountinfo.h"
@@ -96,25 +97,13 @@ static bool mounted_at(const char *mount_point)
 /* Where the sandbox of that name is mounted. 1 found; 0: there is no such sandbox. */
 static int find_by_name(const char *name, char **ret_mount_point, struct problem *p)
 {
-	_cleanup_(io_engine_freep) struct io_engine *io = NULL;
-	_cleanup_(store_freep) struct store *store = NULL;
-	_cleanup_(sandbox_freep) struct sandbox *sb = NULL;
-	_cleanup_free_ char *path = NULL;
-	struct sandbox_fault fault = { 0 };
+	_cleanup_(box_done) struct box box = { .io = NULL };
 	struct sandbox_settings *s;
-	int r;
+	int r = box_open(&box, name, p);
 
-	if (!store_name_valid(name) || io_engine_sync_new(&io) < 0 || store_default_path(&path) < 0 ||
-	    store_open(io, path, false, &store) < 0)
-		return 0;
-	r = sandbox_open(store, name, &sb, &fault);
-	if (r == -ENOENT)
-		return 0;
-	if (r == -EBADMSG)
-		return problem_set(p, r, name, "sandbox.json: %s", fault.text);
 	if (r < 0)
-		return problem_errno(p, r, name);
-	s = sandbox_settings(sb);
+		return r == -ENOENT ? 0 : r;
+	s = sandbox_settings(box.sandbox);
 	if (!s->mount_point || s->pid == 0 || !mounted_at(s->mount_point))
 		return problem_set(p, -EINVAL, name, "the sandbox is not mounted");
 	*ret_mount_point = steal_ptr(s->mount_point);

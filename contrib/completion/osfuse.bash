@@ -49,7 +49,7 @@ _osfuse() {
 		return
 		;;
 	learn | reload)
-		mapfile -t COMPREPLY < <(compgen -W "$(_osfuse_sandboxes)" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "$(_osfuse_mounts) $(_osfuse_sandboxes)" -- "$cur")
 		return
 		;;
 	--time-gran)
@@ -91,7 +91,7 @@ _osfuse() {
 		mapfile -t COMPREPLY < <(compgen -W '--follow --json --refused --since --help -f' -- "$cur")
 		;;
 	log:*)
-		mapfile -t COMPREPLY < <(compgen -W "$(_osfuse_sandboxes)" -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W "$(_osfuse_mounts) $(_osfuse_sandboxes)" -- "$cur")
 		;;
 	list:*)
 		mapfile -t COMPREPLY < <(compgen -W '--json --help' -- "$cur")

@@ -389,7 +389,7 @@ static int run(int argc, char **argv, struct problem *p)
 		}
 	}
 	if (optind >= argc)
-		return problem_usage(p, "NAME", "missing");
+		return problem_usage(p, "NAME|MOUNTPOINT", "missing");
 	if (optind + 1 < argc)
 		return problem_usage(p, argv[optind + 1], "unexpected argument");
 	return show(&v, argv[optind], p);
@@ -397,7 +397,7 @@ static int run(int argc, char **argv, struct problem *p)
 
 const struct command cmd_log = {
 	.name = "log",
-	.arguments = "[--follow] [--json] [--refused] [--since TIME] NAME",
+	.arguments = "[--follow] [--json] [--refused] [--since TIME] NAME|MOUNTPOINT",
 	.summary = "what was refused in a sandbox and, if its policy says so, all accesses",
 	.help = "  -f, --follow   go on with what is recorded from now on\n"
 		"  --json         the records as they are, one a line, for programs\n"

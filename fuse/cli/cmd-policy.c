@@ -187,6 +187,8 @@ const struct command cmd_policy = {
 		"                  has to have been recorded: osfuse mount --log all\n"
 		"reload NAME       read the policy of a mounted sandbox again: from when this returns it holds\n"
 		"\n"
+		"For NAME a mount point does as well, or the beginning of the name.\n"
+		"\n"
 		"'man 5 osfuse-policy' describes the language.\n",
 	.run = run,
 };
