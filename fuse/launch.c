@@ -100,9 +100,9 @@ static void tell_terminal(const struct view *v)
 		return;
 	if (v->config->flags.read_only || !v->layers.upper)
 		(void) fprintf(stderr, "osfuse: %s: mounted (read-only)\n", v->mount_point);
-	else if (v->sandbox && sandbox_settings(v->sandbox)->ephemeral)
+	else if (v->sandbox && sandbox_settings(v->sandbox)->ephemeral && !v->place.store)
 		(void) fprintf(stderr, "osfuse: %s: mounted (changes go away with the mount)\n", v->mount_point);
-	else if (v->sandbox)
+	else if (v->sandbox && !v->place.store)
 		(void) fprintf(stderr, "osfuse: %s: mounted (sandbox \"%s\", changes in %s)\n", v->mount_point,
 			       sandbox_name(v->sandbox), v->layers.upper);
 	else

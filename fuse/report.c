@@ -71,7 +71,7 @@ static int fill_row(struct report_row *row, struct sandbox *sb, const struct mou
 	if (!row->name)
 		return -ENOMEM;
 	row->created_s = s->created_s;
-	row->ephemeral = s->ephemeral;
+	row->ephemeral = s->ephemeral && !s->upper; /* what is kept elsewhere stays */
 	row->state = find_state(mounts, s->mount_point, sb);
 	/* Handed over: the sandbox is closed next. */
 	row->mount_point = steal_ptr(s->mount_point);

@@ -20,6 +20,7 @@
 #include "fuse/mount.h"
 #include "fuse/mounted.h"
 #include "fuse/mountinfo.h"
+#include "fuse/place.h"
 #include "fuse/problem.h"
 #include "fuse/warden.h"
 #include "io/io.h"
@@ -459,7 +460,7 @@ static int record(struct view *v)
 		r = sandbox_set_policy(v->sandbox, v->config->policy, v->config->n_policy);
 	if (r == 0)
 		r = sandbox_save(v->sandbox);
-	return r < 0 ? problem_sandbox(v, r, sandbox_name(v->sandbox), NULL) : 0;
+	return r < 0 && !v->place.store ? problem_sandbox(v, r, sandbox_name(v->sandbox), NULL) : 0;
 }
 
 int view_init(struct view *v, const struct launch_config *c, struct problem *p)
@@ -488,6 +489,8 @@ int view_init(struct view *v, const struct launch_config *c, struct problem *p)
 		r = make_warden(v);
 	if (r < 0)
 		return r;
+	if (!v->sandbox && warden_policy(v->warden))
+		v->sandbox = place_open(&v->place, v->mount_point, &v->layers);
 	layers_seclude(&v->layers);
 	(void) chdir("/"); /* all that was relative has been opened; what we stand in could not be unmounted */
 	r = make_overlay(v);
@@ -514,6 +517,7 @@ void view_done(struct view *v, bool failed)
 		(void) sandbox_save(v->sandbox); /* the lock tells, too */
 	}
 	v->sandbox = sandbox_free(v->sandbox);
+	box_done(&v->place);
 	v->store = store_free(v->store);
 	v->io = io_engine_free(v->io);
 	(void) fd_close(v->beacon_fd);

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 
+#include "fuse/boxes.h"
 #include "fuse/layers.h"
 
 struct io_engine;
@@ -24,6 +25,7 @@ struct view {
 	char *mount_point; /* absolute */
 	struct store *store;
 	struct sandbox *sandbox;
+	struct box place; /* what it is from if the view keeps none */
 	bool fresh;  /* the sandbox was made for this */
 	bool served; /* set by whoever serves it: somebody may have used it */
 	struct layers layers;

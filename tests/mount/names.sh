@@ -16,6 +16,30 @@ done
 (cd "$T" && "$OSFUSE" policy reload mnt >/dev/null) || fail "a relative mount point"
 echo 'nonsense' >"$T/policy"
 fails 1 'not reloaded' "$OSFUSE" policy reload "$M"
+echo "hide /x" >"$T/policy"
+
+# Without a sandbox there is one as long as the mount, whatever else it is made of.
+for options in "--upper $U --work $W" --read-only; do
+	echo "hide /x" >"$T/policy"
+	# shellcheck disable=SC2086
+	"$OSFUSE" mount --lower "$L" $options --policy "$T/policy" "$T/other"
+	gone "$T/other/x"
+	"$OSFUSE" log "$T/other" | grep -q '/x .*ENOENT' || fail "log without a sandbox, $options"
+	echo "cow /x" >"$T/policy"
+	"$OSFUSE" policy reload "$T/other" | grep -q reloaded || fail "reload without a sandbox, $options"
+	is "$(cat "$T/other/x")" x
+	"$OSFUSE" list | grep -q "$T/other" || fail "list without a sandbox, $options"
+	echo "hide /x" >"$T/policy"
+	"$OSFUSE" umount "$T/other"
+	fails 1 'no sandbox' "$OSFUSE" log "$T/other"
+done
+XDG_STATE_HOME=/dev/null/none "$OSFUSE" mount --lower "$L" --upper "$U" --work "$W" --policy "$T/policy" "$T/other" 2>"$T/said"
+grep -q 'refusals will not be recorded' "$T/said" || fail "nothing is said: $(cat "$T/said")"
+gone "$T/other/x"
+"$OSFUSE" umount "$T/other"
+mount_view "$L" "$U" "$W" "$T/other" 2>"$T/said"
+is "$("$OSFUSE" list | wc -l)" 2 "a view without a policy needs none"
+unmount_view "$T/other"
 
 # Its name comes first, then the mount point, then a beginning; and one that others share is none.
 "$OSFUSE" mount --name tri --lower "$L" "$T/other"
