@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -22,7 +23,7 @@
 #define SOCKET_NAME "control"
 #define REQUEST_MAX 256
 #define REPLY_MAX (1u << 20)
-#define PATIENCE_MS 2000 /* for a request once somebody has connected; others wait behind him */
+#define PATIENCE_MS 2000 /* with one who has connected; others wait behind him */
 
 struct control {
 	int dirfd;   /* where the socket is */
@@ -41,13 +42,6 @@ static void address(int dirfd, struct sockaddr_un *ret)
 	(void) snprintf(ret->sun_path, sizeof(ret->sun_path), "/proc/self/fd/%d/" SOCKET_NAME, dirfd);
 }
 
-static bool wait_readable(int fd)
-{
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-
-	return poll(&p, 1, PATIENCE_MS) > 0;
-}
-
 /* The directory keeps others out; but a descriptor of the socket may have been handed on. */
 static bool is_ours(int fd)
 {
@@ -57,44 +51,88 @@ static bool is_ours(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 && (cred.uid == geteuid() || cred.uid == 0);
 }
 
-static void send_all(int fd, const char *text, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = send(fd, text, len, MSG_NOSIGNAL);
+/* Somebody who has connected. Whoever is slow keeps neither the others waiting for long, nor the end. */
+struct peer {
+	struct control *control;
+	int fd;		     /* does not block */
+	int64_t deadline_ms; /* for all that it has to say; then for all that it is told */
+};
 
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	(void) clock_gettime(CLOCK_MONOTONIC, &ts); /* cannot fail */
+	return (int64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static bool wait_for(const struct peer *peer, short events)
+{
+	struct pollfd p[] = { { .fd = peer->fd, .events = events }, { .fd = peer->control->wake_fd, .events = POLLIN } };
+	int64_t left;
+
+	while ((left = peer->deadline_ms - now_ms()) > 0) {
+		int r = poll(p, ARRAY_SIZE(p), (int) left);
+
+		if (r > 0)
+			return !p[1].revents;
+		if (r < 0 && errno != EINTR)
+			return false;
+	}
+	return false;
+}
+
+static void tell(const struct peer *peer, const char *text)
+{
+	for (size_t len = strlen(text); len > 0; ) {
+		ssize_t n = send(peer->fd, text, len, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EAGAIN && wait_for(peer, POLLOUT))
+			continue;
 		if (n <= 0)
-			return; /* whoever asked has gone: it is done all the same */
+			return; /* whoever asked has gone, or does not listen: it is done all the same */
 		text += n;
 		len -= (size_t) n;
 	}
 }
 
-static void answer(struct control *c, int fd)
+/* A line, without its end. */
+static bool hear(const struct peer *peer, char request[static REQUEST_MAX])
 {
-	_cleanup_free_ char *text = NULL;
-	char request[REQUEST_MAX];
 	size_t len = 0;
-	int r;
 
-	if (!is_ours(fd))
-		return;
-	while (len < sizeof(request) - 1) {
-		ssize_t n = wait_readable(fd) ? recv(fd, request + len, sizeof(request) - 1 - len, 0) : 0;
+	while (len < REQUEST_MAX - 1 && wait_for(peer, POLLIN)) {
+		ssize_t n = recv(peer->fd, request + len, REQUEST_MAX - 1 - len, 0);
+		char *end;
 
 		if (n <= 0)
-			return; /* not a whole line */
+			return false;
+		end = memchr(request + len, '\n', (size_t) n);
+		if (end) {
+			*end = '\0';
+			return true;
+		}
 		len += (size_t) n;
-		if (memchr(request, '\n', len))
-			break;
 	}
-	request[len] = '\0';
-	request[strcspn(request, "\n")] = '\0';
+	return false;
+}
+
+static void answer(struct control *c, int fd)
+{
+	struct peer peer = { .control = c, .fd = fd, .deadline_ms = now_ms() + PATIENCE_MS };
+	_cleanup_free_ char *text = NULL;
+	char request[REQUEST_MAX];
+	int r;
+
+	if (!is_ours(fd) || !hear(&peer, request))
+		return;
 	r = c->fn(c->arg, request, &text);
-	send_all(fd, r < 0 ? "failed\n" : "ok\n", r < 0 ? 7 : 3);
+	peer.deadline_ms = now_ms() + PATIENCE_MS;
+	tell(&peer, r < 0 ? "failed\n" : "ok\n");
 	if (text)
-		send_all(fd, text, strlen(text));
+		tell(&peer, text);
 	else if (r < 0)
-		send_all(fd, strerror(-r), strlen(strerror(-r)));
+		tell(&peer, strerror(-r));
 }
 
 static void *control_main(void *arg)
@@ -108,7 +146,7 @@ static void *control_main(void *arg)
 
 		if (p[1].revents)
 			break;
-		fd = accept4(c->fd, NULL, NULL, SOCK_CLOEXEC);
+		fd = accept4(c->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd >= 0)
 			answer(c, fd);
 	}
@@ -183,6 +221,14 @@ struct control *control_free(struct control *c)
 	return NULL;
 }
 
+static int send_line(int fd, const char *line)
+{
+	struct iovec v[] = { { (void *) (uintptr_t) line, strlen(line) }, { (void *) (uintptr_t) "\n", 1 } };
+	const struct msghdr msg = { .msg_iov = v, .msg_iovlen = ARRAY_SIZE(v) };
+
+	return sendmsg(fd, &msg, MSG_NOSIGNAL) < 0 ? -errno : 0; /* at once: it is short, and the first */
+}
+
 /* Until the other end has said all. */
 static int receive_all(int fd, char **ret)
 {
@@ -226,9 +272,9 @@ int control_ask(int dirfd, const char *request, char **ret_text)
 	address(dirfd, &addr);
 	if (connect(fd, (const struct sockaddr *) &addr, sizeof(addr)) < 0)
 		return errno == ENOENT ? -ECONNREFUSED : -errno;
-	send_all(fd, request, strlen(request));
-	send_all(fd, "\n", 1);
-	r = receive_all(fd, &reply);
+	r = send_line(fd, request);
+	if (r == 0)
+		r = receive_all(fd, &reply);
 	if (r < 0)
 		return r;
 	body = strchr(reply, '\n');
