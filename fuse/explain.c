@@ -21,6 +21,7 @@
 #include "base/fd.h"
 #include "base/fold.h"
 #include "fuse/boxes.h"
+#include "fuse/escape.h"
 #include "fuse/policies.h"
 #include "fuse/problem.h"
 #include "fuse/ways.h"
@@ -248,11 +249,21 @@ static const char *const access_names[] = {
 	[POLICY_HIDE] = "hide", [POLICY_DENY] = "deny", [POLICY_RO] = "ro", [POLICY_COW] = "cow", [POLICY_RW] = "rw",
 };
 
+/* Also what is said to be there was named by somebody who need not be trusted. */
+static void print_name(FILE *f, const char *before, const char *name, const char *after)
+{
+	(void) fputs(before, f);
+	(void) escape_put(f, name, "\\\"");
+	(void) fputs(after, f);
+}
+
 static void print_rule(FILE *f, const struct policy *policy, int rule)
 {
 	const struct policy_rule *r = policy_rule(policy, rule);
 
-	(void) fprintf(f, "%s:%u:%u: %s %s", r->source, r->line, r->column, policy_verb_name(r->verb), r->pattern);
+	print_name(f, "", r->source, "");
+	(void) fprintf(f, ":%u:%u: %s ", r->line, r->column, policy_verb_name(r->verb));
+	(void) escape_put(f, r->pattern, ""); /* its backslashes mean something */
 }
 
 static void print_verdict(FILE *f, const struct policy *policy, const struct policy_verdict *v)
@@ -368,9 +379,9 @@ static void print_there(FILE *f, const struct there *t, const struct sandbox *sb
 	if (t->removed)
 		(void) fputs("  there: removed in this view: a whiteout is in the upper\n", f);
 	if (!t->exists && !t->removed)
-		(void) fprintf(f, "  there: absent: %s is in no layer\n", t->missing);
+		print_name(f, "  there: absent: ", t->missing, " is in no layer\n");
 	if (!t->exists && t->other[0])
-		(void) fprintf(f, "  there: it is spelled \"%s\"\n", t->other);
+		print_name(f, "  there: it is spelled \"", t->other, "\"\n");
 	if (!t->exists)
 		return;
 	pw = getpwuid(t->stx.stx_uid);
@@ -380,7 +391,7 @@ static void print_there(FILE *f, const struct there *t, const struct sandbox *sb
 		       pw ? pw->pw_name : "?", gr ? gr->gr_name : "?");
 	bits = own_bits(&t->stx);
 	if (t->target[0])
-		(void) fprintf(f, "  there: it leads to %s, and is judged there when it is followed\n", t->target);
+		print_name(f, "  there: it leads to ", t->target, ", and is judged there when it is followed\n");
 	else if ((bits & need) != need)
 		(void) fprintf(f, "  mode: whatever the policy says, its bits do not let you%s%s%s\n", need & ~bits & 4 ? " read" : "",
 			       need & ~bits & 2 ? " write" : "",
@@ -429,7 +440,7 @@ int explain(const struct explain_config *c, FILE *f, struct problem *p)
 		return problem_usage(p, c->op, "no such operation; there are look list read write exec create remove rename link attr getxattr setxattr");
 	m.policy = policy;
 	m.verdict = &v;
-	(void) fprintf(f, "%s\n", path);
+	print_name(f, "", path, "\n");
 	print_verdict(f, policy, &v);
 	(void) policy_matches(policy, path, is_dir, print_match, &m); /* it was judged a moment ago: only memory can run out */
 	r = print_ops(f, &v, there.guarded, c->op);

@@ -18,6 +18,7 @@
 
 #include "base/utf8.h"
 #include "fuse/cli/cmd.h"
+#include "fuse/escape.h"
 #include "fuse/logbook.h"
 #include "fuse/problem.h"
 #include "store/log.h"
@@ -60,31 +61,12 @@ struct view {
 
 /* Text */
 
-/* Prints what can be seen of it, and the rest as escapes; returns how wide that is, counting each character once. */
 static unsigned int put_escaped(const char *s)
 {
-	size_t len = strlen(s);
-	unsigned int width = 0;
-	uint32_t c;
-
-	for (size_t i = 0, n; i < len; i += n) {
-		n = utf8_decode(s + i, len - i, &c);
-		if (n == 0 || (n == 1 && utf8_is_trick(c))) {
-			width += (unsigned int) printf("\\x%02x", (unsigned char) s[i]);
-			n = 1;
-		} else if (utf8_is_trick(c)) {
-			width += (unsigned int) printf("\\u{%" PRIx32 "}", c);
-		} else if (c == '\\' || c == '"') {
-			width += (unsigned int) printf("\\%c", (int) c);
-		} else {
-			(void) fwrite(s + i, 1, n, stdout);
-			width++;
-		}
-	}
-	return width;
+	return escape_put(stdout, s, "\\\"");
 }
 
-/* The same as one word: in quotes where it would look like several, or none. */
+/* As one word: in quotes where it would look like several, or none. */
 static unsigned int put_word(const char *s)
 {
 	unsigned int width;

@@ -1,0 +1,23 @@
+#!/bin/sh
+# "osfuse policy explain" of names that are up to something: none of it reaches the terminal.
+. "$HERE/lib.sh"
+requires_osfuse
+esc=$(printf 'a\033[31m\\"\342\200\256b\377')
+shown='a\\x1b\[31m\\\\\\"\\u\{202e\}b\\xff'
+mkdir -p "$L/$esc"
+: >"$L/$esc/$esc"
+ln -s "to-$esc" "$L/link"
+printf 'hide /%s\nro /link\n' '*\[31m*' >"$T/$esc"
+"$OSFUSE" mount --name box --lower "$L" --policy "$T/$esc" "$M"
+
+explain() {
+	"$OSFUSE" policy explain --name box "$1" >"$T/out"
+	LC_ALL=C grep -q "$(printf '[\001-\010\013-\037\177\377]')" "$T/out" && fail "of $1: $(cat -v "$T/out")"
+	grep -qE -e "$2" "$T/out" || fail "of $1: $(cat "$T/out")"
+}
+explain "/$esc/$esc" "^/$shown/$shown\$"
+explain "/$esc/$esc" "  \* $T/$shown:1:6: hide /\*\\\\\[31m\*\$"
+explain "/none-$esc/x" "absent: /none-$shown is"
+explain "/A${esc#a}" "is spelled \"$shown\""
+explain /link "leads to to-$shown,"
+unmount_view
