@@ -114,29 +114,34 @@ static const char *variable(void *arg, const char *name)
 
 /* files */
 
-static int read_all(int fd, size_t size, char **ret, size_t *ret_len)
+/* To its end, whatever size it says it has: files of /proc say none. Of more than max bytes, max + 1, for the parser to complain of. */
+static int read_all(int fd, size_t max, char **ret, size_t *ret_len)
 {
-	_cleanup_free_ char *text = malloc(size + 1);
-	size_t len = 0;
+	_cleanup_free_ char *text = NULL;
+	size_t len = 0, size = 0;
+	ssize_t n;
 
-	if (!text)
-		return -ENOMEM;
-	while (len < size) {
-		ssize_t n = read(fd, text + len, size - len);
+	do {
+		if (size - len < 2) {
+			char *bigger = realloc(text, size * 2 + 4096);
 
+			if (!bigger)
+				return -ENOMEM;
+			text = bigger;
+			size = size * 2 + 4096;
+		}
+		n = read(fd, text + len, MIN(size - 1, max + 1) - len);
 		if (n < 0)
 			return -errno;
-		if (n == 0)
-			break;
 		len += (size_t) n;
-	}
+	} while (n > 0 && len <= max);
 	text[len] = '\0';
 	*ret = steal_ptr(text);
 	*ret_len = len;
 	return 0;
 }
 
-static int read_file(const char *path, char **ret, size_t *ret_len)
+static int read_file(const char *path, size_t max, char **ret, size_t *ret_len)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* a FIFO is not waited for */
 	struct stat st;
@@ -145,9 +150,7 @@ static int read_file(const char *path, char **ret, size_t *ret_len)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
-	if (st.st_size > POLICY_MAX_SOURCE)
-		return -EFBIG;
-	return read_all(fd, (size_t) st.st_size, ret, ret_len);
+	return read_all(fd, max, ret, ret_len);
 }
 
 /* A file of rules: what says which ones hold is worth a guard. */
@@ -155,7 +158,7 @@ static int read_rules(struct ways *ways, const char *path, char **ret, size_t *r
 {
 	int r = ways ? ways_add(ways, path) : 0;
 
-	return r < 0 ? r : read_file(path, ret, ret_len);
+	return r < 0 ? r : read_file(path, POLICY_MAX_SOURCE, ret, ret_len);
 }
 
 /* A path in an include is from where the including file is. */
@@ -173,7 +176,7 @@ static int include(void *ways, const char *from, const char *path, char **ret_na
 
 static int host_file(void *arg, const char *path, char **ret_text, size_t *ret_len)
 {
-	return read_file(path, ret_text, ret_len);
+	return read_file(path, POLICY_MAX_CONTENT, ret_text, ret_len);
 }
 
 int policies_world_init(struct policies_world *w)

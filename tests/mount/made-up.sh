@@ -1,0 +1,24 @@
+#!/bin/sh
+# Files that the view makes up: with the content of files of the host, also of those that do not say how long they are.
+. "$HERE/lib.sh"
+requires_osfuse
+head -c 1048576 /dev/zero >"$T/most"
+printf 'file /version < /proc/version\nfile /most < %s\nfile /empty < /dev/null\n' "$T/most" >"$T/policy"
+fails 1 '/dev/null: Invalid' "$OSFUSE" policy check "$T/policy"
+: >"$T/empty"
+sed -i "s|/dev/null|$T/empty|" "$T/policy"
+mount_view "$L" "$U" "$W" "$M" --policy "$T/policy"
+is "$(cat "$M/version")" "$(cat /proc/version)"
+is "$(wc -c <"$M/most")" 1048576
+is "$(wc -c <"$M/empty")" 0
+unmount_view
+
+# Longer than that, whatever they say.
+echo x >>"$T/most"
+fails 1 'policy:2:14: .*at most 1048576 bytes' "$OSFUSE" policy check "$T/policy"
+if [ "$(head -c 1048577 /proc/kallsyms | wc -c)" -eq 1048577 ]; then
+	echo 'file /symbols < /proc/kallsyms' >"$T/policy"
+	fails 1 'policy:1:17: /proc/kallsyms: .*at most 1048576 bytes' "$OSFUSE" policy check "$T/policy"
+fi
+truncate -s 16777217 "$T/long"
+fails 1 'long:1:1: longer than' "$OSFUSE" policy check "$T/long"
