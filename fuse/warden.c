@@ -137,7 +137,7 @@ void warden_report(void *warden, const struct overlay_report *r)
 	const struct policy_rule *rule = r->rule != POLICY_NO_RULE ? policy_rule(r->policy, r->rule) : NULL;
 	char exe[PATH_MAX];
 	struct log_event e = {
-		.pid = r->who->pid, .uid = r->who->uid, .op = r->op, .path = r->path, .path2 = r->path2, .is_dir = r->is_dir,
+		.pid = r->who->pid, .uid = r->who->uid, .op = r->op, .path = r->path, .path2 = r->path2, .is_dir = r->is_dir, .cut = r->cut,
 		.verdict = verdict_name(r), .error = r->error,
 		.rule_source = rule ? rule->source : NULL, .rule_line = rule ? rule->line : 0, .rule_text = rule ? rule->pattern : NULL,
 	};

@@ -101,40 +101,26 @@ int overlay_op_result(const struct policy_verdict *v, const char *op)
 	return 1;
 }
 
-/* Prepends to a path that is built from its end; what does not fit is left out at its beginning. */
-static void prepend(char **at, char *start, const char *component)
+#define CUT_MARK "\xe2\x80\xa6" /* … */
+
+/* A path that is built from its end. */
+struct report_path {
+	char *at; /* where it begins, in buf */
+	bool cut; /* what is above does not fit */
+	char buf[REPORT_PATH_BYTES];
+};
+
+/* Once something is left out, so is all that is above it: a path with a hole would be that of something else. */
+static void prepend(struct report_path *p, const char *component)
 {
 	size_t len = strlen(component);
 
-	if ((size_t) (*at - start) < len + 1)
+	p->cut |= (size_t) (p->at - p->buf) < len + 1 + strlen(CUT_MARK);
+	if (p->cut)
 		return;
-	*at -= len;
-	memcpy(*at, component, len);
-	*--*at = '/';
-}
-
-/* The path of a name in a directory; of the directory itself without one. */
-static const char *path_of(struct overlay *ov, struct node *dir, const char *name, char buf[static REPORT_PATH_BYTES])
-{
-	char *at = buf + REPORT_PATH_BYTES - 1, text[NAME_BYTES];
-	struct node *n = dir;
-
-	*at = '\0';
-	if (name)
-		prepend(&at, buf, name);
-	node_ref(n);
-	while (n && n != ov->root) {
-		struct node *up = node_parent(ov, n, text);
-
-		if (up)
-			prepend(&at, buf, text);
-		(void) node_unref(ov, n);
-		n = up;
-	}
-	(void) node_unref(ov, n);
-	if (!*at)
-		*--at = '/';
-	return at;
+	p->at -= len;
+	memcpy(p->at, component, len);
+	*--p->at = '/';
 }
 
 struct place_of_deed {
@@ -143,6 +129,65 @@ struct place_of_deed {
 	mode_t type;
 	bool guarded; /* and so refused, whatever the rules say */
 };
+
+static void path_of(struct overlay *ov, const struct place_of_deed *place, struct report_path *ret)
+{
+	char text[NAME_BYTES];
+	struct node *n = place->dir;
+
+	ret->cut = false;
+	ret->at = ret->buf + sizeof(ret->buf) - 1;
+	*ret->at = '\0';
+	if (place->name)
+		prepend(ret, place->name);
+	node_ref(n);
+	while (n && n != ov->root && !ret->cut) {
+		struct node *up = node_parent(ov, n, text);
+
+		if (up)
+			prepend(ret, text);
+		(void) node_unref(ov, n);
+		n = up;
+	}
+	(void) node_unref(ov, n);
+	if (ret->cut) {
+		ret->at -= strlen(CUT_MARK);
+		memcpy(ret->at, CUT_MARK, strlen(CUT_MARK));
+	} else if (!*ret->at) {
+		*--ret->at = '/';
+	}
+}
+
+/*
+ * By the name in its directory: the way to it is too long to be judged as a path. -EAGAIN: other rules are in force now. -ENOENT: it is in
+ * a directory that was removed.
+ */
+static int judge_place(struct overlay *ov, const struct rules *rules, const struct place_of_deed *place, struct policy_verdict *ret)
+{
+	char text[NAME_BYTES];
+	struct node *dir = place->name ? place->dir : node_parent(ov, place->dir, text);
+	JUDGEMENT(j);
+	int r = dir ? judge_name(ov, dir, place->name ? place->name : text, &j) : -ENOENT;
+
+	if (!place->name)
+		(void) node_unref(ov, dir);
+	if (r == 0 && j.stamp != rules->stamp)
+		return -EAGAIN;
+	if (r == 0 && !j.state)
+		return -ENOENT;
+	if (r == 0)
+		*ret = S_ISDIR(place->type) ? j.step.as_dir : j.step.as_file;
+	return r;
+}
+
+/* Reports are rare: the verdict is asked for again, for the sake of the rule. */
+static int verdict_of(struct overlay *ov, const struct rules *rules, const struct place_of_deed *place, const struct report_path *p,
+		      struct policy_verdict *ret)
+{
+	int r = p->cut ? judge_place(ov, rules, place, ret) : -ENOENT;
+
+	return r != -ENOENT ? r : policy_judge(rules->policy, p->at + (p->cut ? strlen(CUT_MARK) : 0), S_ISDIR(place->type), ret);
+}
 
 /* Of two directories, is it what is in them that is not the same? */
 static bool differ_inside(const struct place_of_deed *place, const struct policy_verdict *v, const struct policy_verdict *other)
@@ -166,25 +211,33 @@ static int rule_of(enum gate_op op, const struct policy_verdict *v, const struct
 	return v->rule == POLICY_NO_RULE && other ? other->rule : v->rule;
 }
 
-/* Reports are rare: the verdict is asked for again, by the path, for the sake of the rule. */
 static int report(struct overlay *ov, const struct actor *who, enum gate_op op, const struct place_of_deed *place,
 		  const struct place_of_deed *place2, int error)
 {
 	const struct rules *rules = rules_now(ov);
-	char buf[REPORT_PATH_BYTES], buf2[REPORT_PATH_BYTES];
+	struct report_path p, p2 = { .cut = false };
 	struct policy_verdict v, first;
 	struct overlay_report r = { .who = who, .op = op_name(op), .policy = rules->policy, .verdict = &v, .error = -error };
+	int failed;
 
 	if (!ov->report || !rules->policy)
 		return error;
-	r.is_dir = S_ISDIR(place->type);
-	r.path = path_of(ov, place->dir, place->name, buf);
-	r.path2 = place2 ? path_of(ov, place2->dir, place2->name, buf2) : NULL;
-	if (policy_judge(rules->policy, r.path2 ? r.path2 : r.path, S_ISDIR(place2 ? place2->type : place->type), &v) < 0 ||
-	    (place2 && policy_judge(rules->policy, r.path, S_ISDIR(place->type), &first) < 0))
+	path_of(ov, place, &p);
+	if (place2)
+		path_of(ov, place2, &p2);
+	failed = verdict_of(ov, rules, place2 ? place2 : place, place2 ? &p2 : &p, &v);
+	if (failed == 0 && place2)
+		failed = verdict_of(ov, rules, place, &p, &first);
+	if (failed == -EAGAIN)
+		return report(ov, who, op, place, place2, error); /* once: the next change of rules waits for us */
+	if (failed < 0)
 		return error;
+	r.is_dir = S_ISDIR(place->type);
+	r.cut = p.cut || p2.cut;
+	r.path = p.at;
+	r.path2 = place2 ? p2.at : NULL;
 	r.rule = POLICY_NO_RULE;
-	if (place2 && error < 0 && differ_inside(place, &v, &first))
+	if (place2 && error < 0 && !r.cut && differ_inside(place, &v, &first))
 		r.rule = policy_rule_between(rules->policy, r.path, r.path2);
 	r.guarded = place->guarded;
 	if (r.rule == POLICY_NO_RULE && !r.guarded)

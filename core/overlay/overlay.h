@@ -57,9 +57,10 @@ enum overlay_devices {
 struct overlay_report {
 	const struct actor *who;
 	const char *op;	   /* "read", "write", "exec", "list", "look", "create", "remove", "rename", "link", "attr", "getxattr", "setxattr" */
-	const char *path;  /* absolute in the view; of one that is too long the end */
+	const char *path;  /* absolute in the view */
 	const char *path2; /* of rename and link; else NULL */
 	bool is_dir;	   /* path is, as far as is known */
+	bool cut;	   /* a path was too long: it begins with "…" instead of what is not there */
 	const struct policy *policy;
 	const struct policy_verdict *verdict; /* of path; of path2 where that was to blame */
 	int rule;  /* who decided, for policy_rule(); POLICY_NO_RULE: none */

@@ -53,6 +53,7 @@ struct log_event {
 	const char *path;     /* absolute, in the view */
 	const char *path2;    /* rename, link: where to; else NULL */
 	bool is_dir;	      /* path is that of a directory */
+	bool cut;	      /* a path is not all there: it was too long */
 	const char *verdict;  /* "hide", "deny", "ro", "cow", "rw", "noexec" … */
 	int error;	      /* a refusal: positive errno; 0: it was allowed */
 	const char *rule_source; /* NULL: no rule decided */

@@ -49,7 +49,7 @@ void log_item_init(struct log_item *item, struct log_texts *texts, const struct 
 	} };
 	*item = (struct log_item) {
 		.when = e->when, .pid = e->pid, .uid = e->uid, .error = e->error, .rule_line = e->rule_line,
-		.is_dir = e->is_dir,
+		.is_dir = e->is_dir, .cut = (uint16_t) (e->cut << LOG_TEXT_PATH),
 	};
 	if (e->when.tv_sec == 0 && e->when.tv_nsec == 0)
 		(void) clock_gettime(CLOCK_REALTIME, &item->when); /* it exists */

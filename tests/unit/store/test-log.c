@@ -346,6 +346,9 @@ static void test_long_strings(void **state)
 	add_path(l, wide);
 	e.exe = e.op = e.path = e.path2 = e.verdict = e.rule_source = e.rule_text = worst;
 	log_add(l, &e);
+	e = refusal;
+	e.cut = true; /* it came so */
+	log_add(l, &e);
 	log_close(l);
 
 	_cleanup_(log_reader_freep) struct log_reader *r = open_reader(f);
@@ -362,6 +365,9 @@ static void test_long_strings(void **state)
 	rec = next(r);
 	assert_int_equal(strlen(rec->path2), LOG_PATH_MAX);
 	assert_int_equal(strlen(rec->rule_text), LOG_TEXT_MAX);
+	rec = next(r);
+	assert_true(rec->cut);
+	assert_string_equal(rec->path, refusal.path);
 	assert_end(r);
 }
 
