@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "fuse/control.h"
@@ -17,6 +18,8 @@
 #include "policy/policy.h"
 #include "store/log.h"
 #include "store/store.h"
+
+#define OTHER_DESCRIPTORS 64 /* what a view needs at least, and some */
 
 struct warden {
 	struct warden_config config;
@@ -41,6 +44,19 @@ static int check_ways(const struct warden_config *c, const struct ways *ways, st
 	return problem_hint(p, -EPERM, "keep it, and what it includes, elsewhere");
 }
 
+/* Made-up files are open as long as the rules hold, and those of two policies while the one replaces the other. */
+static int check_descriptors(const struct policy *policy, struct problem *p)
+{
+	size_t n = policy_n_files(policy), wanted = 2 * n + OTHER_DESCRIPTORS;
+	struct rlimit limit;
+
+	if (n == 0 || getrlimit(RLIMIT_NOFILE, &limit) < 0 || wanted <= limit.rlim_max)
+		return 0;
+	(void) problem_set(p, -EMFILE, "policy", "its %zu made-up files need more descriptors than the %llu that a process may have", n,
+			   (unsigned long long) limit.rlim_max);
+	return problem_hint(p, -EMFILE, "ulimit -Hn %zu", wanted);
+}
+
 /* ways may be set also on failure. */
 static int load(const struct warden_config *c, struct policy **ret, struct ways *ways, char **ret_report, struct problem *p)
 {
@@ -54,6 +70,8 @@ static int load(const struct warden_config *c, struct policy **ret, struct ways 
 	r = policies_load(c->sources, c->n_sources, c->fold, ways, &policy, ret_report, p);
 	if (r == 0)
 		r = check_ways(c, ways, p);
+	if (r == 0)
+		r = check_descriptors(policy, p);
 	if (r < 0)
 		return r;
 	*ret = steal_ptr(policy);

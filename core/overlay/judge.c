@@ -150,6 +150,8 @@ void judge_done(struct overlay *ov)
 
 /* rulings */
 
+_Static_assert(POLICY_MAX_FILES <= INT16_MAX, "a ruling has room for the index of any made-up file");
+
 struct ruling ruling_of(const struct policy_verdict *v)
 {
 	/* What is made up has no place in the lower to write to. */

@@ -55,7 +55,7 @@ struct policy_builder {
 	size_t n_env_keep, env_keep_size, n_env_set, env_set_size;
 
 	unsigned int n_command_line, n_includes;
-	bool full; /* too many rules: was said */
+	bool full; /* too many rules, or made-up files: was said */
 };
 
 /* A place in a source. */

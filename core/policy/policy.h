@@ -188,11 +188,16 @@ int policy_builder_compile(struct policy_builder *b, bool fold, struct policy **
 void policy_builder_report(const struct policy_builder *b, FILE *f);
 size_t policy_builder_n_errors(const struct policy_builder *b);
 
-/* Bounds: of a source's size, of all rules, of the patterns that could be alive at one directory, of made-up content. */
+/* Bounds: of a source's size, of all rules, of the patterns that could be alive at one directory, of made-up content … */
 #define POLICY_MAX_SOURCE (16u << 20)
 #define POLICY_MAX_RULES 200000u
 #define POLICY_MAX_ALIVE 4096u
 #define POLICY_MAX_CONTENT (1u << 20)
+/*
+ * Made-up files. Each takes a descriptor, and a second one once it is used; of the old rules too while they are replaced. Where nobody has
+ * allowed more, a process has 4096.
+ */
+#define POLICY_MAX_FILES 1000u
 #define POLICY_MAX_INCLUDES 32u /* deep */
 
 /* The policies that come with the program: "defaults", "readonly" … NULL: none of that name. */

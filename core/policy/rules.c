@@ -28,6 +28,12 @@ static int too_many(struct source *src, const struct word *w)
 	return fault(src, w->column, "more than %u rules", POLICY_MAX_RULES);
 }
 
+static int too_many_files(struct source *src, const struct word *w)
+{
+	src->b->full = true;
+	return fault(src, w->column, "more than %u made-up files", POLICY_MAX_FILES);
+}
+
 /* A rule without its patterns. */
 static int rule_new(struct source *src, enum policy_verb verb, const struct word *w, int *ret)
 {
@@ -177,6 +183,8 @@ int file_parse(struct source *src, int verb)
 		r = pattern_path(src, &path, &f.path);
 	if (r == 0 && (f.path[0] != '/' || !f.path[1]))
 		r = fault(src, path.column, "the path of a made-up file has to be absolute, and not the root");
+	if (r == 0 && b->n_files >= POLICY_MAX_FILES)
+		r = b->full ? -EINVAL : too_many_files(src, &path);
 	if (r == 0)
 		r = file_content(src, &w, &f);
 	if (r == 0 && line_more(src))

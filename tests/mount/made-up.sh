@@ -22,3 +22,21 @@ if [ "$(head -c 1048577 /proc/kallsyms | wc -c)" -eq 1048577 ]; then
 fi
 truncate -s 16777217 "$T/long"
 fails 1 'long:1:1: longer than' "$OSFUSE" policy check "$T/long"
+
+# Each takes descriptors.
+for i in $(seq 1001); do
+	echo "file /f$i \"$i\""
+done >"$T/policy"
+fails 1 'policy:1001:6: more than 1000 made-up files' "$OSFUSE" policy check "$T/policy"
+sed -i 1001d "$T/policy"
+# shellcheck disable=SC2016
+fails 1 '1000 made-up files need more descriptors than the 2000' \
+	sh -c 'ulimit -n 2000 && exec "$@"' sh "$OSFUSE" mount --lower "$L" --upper "$U" --work "$W" --policy "$T/policy" "$M"
+[ "$(ulimit -Hn)" = unlimited ] || [ "$(ulimit -Hn)" -ge 4096 ] || skip "needs 4096 descriptors"
+mount_view "$L" "$U" "$W" "$M" --policy "$T/policy"
+is "$(ls "$M" | wc -l)" 1000
+is "$(cat "$M"/f* | wc -c)" 2893
+is "$(cat "$M/f1000")" 1000
+"$OSFUSE" policy reload "$M" >/dev/null
+is "$(cat "$M/f999")" 999
+unmount_view

@@ -228,6 +228,33 @@ static void expect_fault(const char *text, size_t len, const char *want)
 	free(report);
 }
 
+static void test_made_up_files(void **state)
+{
+	struct policy *p = NULL;
+	char *text = NULL, *report = NULL;
+	size_t len = 0, within = 0;
+	FILE *f = open_memstream(&text, &len);
+
+	assert_non_null(f);
+	for (unsigned int i = 0; i < POLICY_MAX_FILES + 3; i++) {
+		if (i == POLICY_MAX_FILES) {
+			assert_int_equal(fflush(f), 0);
+			within = len;
+		}
+		(void) fprintf(f, "file /f%u \"\"\n", i);
+	}
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(compile(text, within, &report, &p), 0);
+	assert_int_equal(policy_n_files(p), POLICY_MAX_FILES);
+	(void) policy_unref(p);
+	free(report);
+	report = NULL;
+	assert_int_equal(compile(text, len, &report, &p), -EINVAL);
+	assert_string_equal(report, "F:1001:6: more than 1000 made-up files\nfile /f1000 \"\"\n     ^\n"); /* said once */
+	free(report);
+	free(text);
+}
+
 static void test_sizes(void **state)
 {
 	size_t len = POLICY_MAX_SOURCE + 1;
@@ -403,6 +430,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bounds),	   cmocka_unit_test(test_bound_is_reached), cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_made_up_files),
 		cmocka_unit_test(test_many_rules), cmocka_unit_test(test_files_in_files),   cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_report_without_memory), cmocka_unit_test(test_no_doubles),
 	};
