@@ -162,12 +162,14 @@ static int last_match(void *arg, int rule)
 	return 0;
 }
 
-static void check_explained(const struct policy *p, const char *path, bool is_dir, const struct policy_verdict *v)
+/* closed: the rule of a directory above, in which no other decides about access; or POLICY_NO_RULE. */
+static void check_explained(const struct policy *p, const char *path, bool is_dir, int closed, const struct policy_verdict *v)
 {
 	struct last m = { .p = p, .rules = { -1, -1, -1 } };
 
 	HOLDS(policy_matches(p, path, is_dir, last_match, &m) == 0);
-	HOLDS(m.rules[KIND_ACCESS] == v->rule && m.rules[KIND_EXEC] == v->exec_rule && m.rules[KIND_LOG] == v->log_rule);
+	HOLDS(v->rule == (closed != POLICY_NO_RULE ? closed : m.rules[KIND_ACCESS]));
+	HOLDS(m.rules[KIND_EXEC] == v->exec_rule && m.rules[KIND_LOG] == v->log_rule);
 }
 
 static void check_folded(const struct policy *p, const char *path, const struct policy_verdict *v)
@@ -213,10 +215,13 @@ static void check_path(const struct policy *p, uint64_t bound, const char *path)
 {
 	struct policy_state *at = policy_root(p);
 	struct policy_verdict file = *policy_state_verdict(at), dir = file, v;
+	int closed = POLICY_NO_RULE;
 
 	for (size_t i = 1; path[i]; ) {
 		size_t len = strcspn(path + i, "/");
 
+		if (closed == POLICY_NO_RULE && dir.access <= POLICY_DENY && !dir.passage)
+			closed = dir.rule;
 		check_globs(p, path + i, len);
 		check_step(p, bound, &at, path + i, len, &file, &dir);
 		i += len;
@@ -225,12 +230,12 @@ static void check_path(const struct policy *p, uint64_t bound, const char *path)
 	(void) policy_state_unref(at);
 	if (path[strlen(path) - 1] != '/') {
 		HOLDS(policy_judge(p, path, false, &v) == 0 && same(&v, &file));
-		check_explained(p, path, false, &v);
+		check_explained(p, path, false, closed, &v);
 		if (p->fold)
 			check_folded(p, path, &v);
 	}
 	HOLDS(policy_judge(p, path, true, &v) == 0 && same(&v, &dir));
-	check_explained(p, path, true, &v);
+	check_explained(p, path, true, closed, &v);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
