@@ -23,6 +23,7 @@
 #define SOCKET_NAME "control"
 #define REQUEST_MAX 256
 #define REPLY_MAX (1u << 20)
+#define NO_ROOM_MS 100
 #define PATIENCE_MS 2000 /* with one who has connected; others wait behind him */
 
 struct control {
@@ -149,6 +150,8 @@ static void *control_main(void *arg)
 		fd = accept4(c->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd >= 0)
 			answer(c, fd);
+		else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+			(void) poll(&p[1], 1, NO_ROOM_MS); /* whoever has called waits on */
 	}
 	return NULL;
 }

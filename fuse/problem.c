@@ -5,7 +5,11 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "base/macro.h"
+#include "fuse/escape.h"
 
 #define WHAT_MAX 600
 
@@ -60,17 +64,18 @@ int problem_hint(struct problem *p, int error, const char *format, ...)
 	return error;
 }
 
+/* In one piece, if there is memory; there is nowhere else to complain. */
 static void print_line(const char *prefix, const char *text)
 {
-	char line[sizeof(((struct problem *) 0)->text) + 32];
-	size_t n = 0;
+	_cleanup_free_ char *line = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&line, &len), *to = f ? f : stderr;
 
-	for (const char *s = prefix; *s; s++)
-		line[n++] = *s;
-	for (const char *s = text; *s && n < sizeof(line) - 1; s++)
-		line[n++] = (unsigned char) *s < 0x20 || *s == 0x7f ? '?' : *s;
-	line[n++] = '\n';
-	(void) fwrite(line, 1, n, stderr); /* there is nowhere else to complain */
+	(void) fputs(prefix, to);
+	(void) escape_put(to, text, "");
+	(void) fputc('\n', to);
+	if (f && fclose(f) == 0)
+		(void) fwrite(line, 1, len, stderr);
 }
 
 void problem_print(const struct problem *p)

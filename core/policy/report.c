@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "policy/builder.h"
 
 #define MAX_FAULTS 100
@@ -78,10 +79,20 @@ int fault_at_rule(struct policy_builder *b, int rule, const char *format, ...)
 }
 
 /* What a terminal would act upon is shown as a question mark. */
+/* As wide as it is, for the caret below it. */
 static void put_plain(FILE *f, const char *s)
 {
-	for (; *s; s++)
-		(void) fputc(((unsigned char) *s < 0x20 && *s != '\t') || *s == 0x7f ? '?' : *s, f);
+	size_t len = strlen(s);
+	uint32_t c;
+
+	for (size_t i = 0, n; i < len; i += n) {
+		n = utf8_decode(s + i, len - i, &c);
+		if (n == 0 || (utf8_is_trick(c) && c != '\t'))
+			(void) fputc('?', f);
+		else
+			(void) fwrite(s + i, 1, n, f);
+		n = MAX(n, (size_t) 1);
+	}
 }
 
 static void put_fault(FILE *f, const struct fault *fault)

@@ -6,11 +6,13 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "fuse/cli/cmd.h"
+#include "fuse/escape.h"
 #include "fuse/problem.h"
 #include "fuse/report.h"
 
@@ -52,37 +54,47 @@ static void format_age(int64_t seconds, char buf[static 32])
 	}
 }
 
-static const char *mounted_text(const struct report_row *row, char *buf, size_t size)
+/* What stands in the column, and how wide it is. To be freed; NULL: no memory. */
+static char *mounted_text(const struct report_row *row, int *ret_width)
 {
-	switch (row->state) {
-	case REPORT_MOUNTED:
-		return row->mount_point;
-	case REPORT_STALE:
-		(void) snprintf(buf, size, "%s (stale)", row->mount_point);
-		return buf;
-	case REPORT_NOT_MOUNTED:
-		break;
-	}
-	return "-";
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	*ret_width = 1;
+	if (!f)
+		return NULL;
+	if (row->state == REPORT_NOT_MOUNTED)
+		(void) fputs("-", f);
+	else
+		*ret_width = (int) escape_put(f, row->mount_point, "");
+	if (row->state == REPORT_STALE)
+		*ret_width += fprintf(f, " (stale)");
+	if (fclose(f) == 0)
+		return text;
+	free(text);
+	return NULL;
 }
 
 static void print_table(const struct report *rep)
 {
-	int name_width = (int) strlen("NAME"), mounted_width = (int) strlen("MOUNTED ON");
-	char size[16], age[32], mounted[4200];
+	int name_width = (int) strlen("NAME"), mounted_width = (int) strlen("MOUNTED ON"), width;
+	char size[16], age[32];
 
 	for (size_t i = 0; i < rep->n; i++) {
+		free(mounted_text(&rep->v[i], &width));
+		mounted_width = MAX(mounted_width, width);
 		name_width = MAX(name_width, (int) strlen(rep->v[i].name));
-		mounted_width = MAX(mounted_width, (int) strlen(mounted_text(&rep->v[i], mounted, sizeof(mounted))));
 	}
 	(void) printf("%-*s  %-*s  %7s  %s\n", name_width, "NAME", mounted_width, "MOUNTED ON", "CHANGES", "AGE");
 	for (size_t i = 0; i < rep->n; i++) {
 		const struct report_row *row = &rep->v[i];
+		_cleanup_free_ char *mounted = mounted_text(row, &width);
 
 		format_size(row->changes_bytes, size);
 		format_age(rep->now_s - row->created_s, age);
-		(void) printf("%-*s  %-*s  %7s  %s%s\n", name_width, row->name, mounted_width,
-			      mounted_text(row, mounted, sizeof(mounted)), size, age, row->ephemeral ? ", ephemeral" : "");
+		(void) printf("%-*s  %s%*s  %7s  %s%s\n", name_width, row->name, mounted ? mounted : "?", mounted_width - width, "",
+			      size, age, row->ephemeral ? ", ephemeral" : "");
 	}
 }
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# "osfuse policy explain" of names that are up to something: none of it reaches the terminal.
+# Commands, above all "osfuse policy explain", of names that are up to something: none of it reaches the terminal.
 . "$HERE/lib.sh"
 requires_osfuse
 esc=$(printf 'a\033[31m\\"\342\200\256b\377')
@@ -10,10 +10,13 @@ ln -s "to-$esc" "$L/link"
 printf 'hide /%s\nro /link\n' '*\[31m*' >"$T/$esc"
 "$OSFUSE" mount --name box --lower "$L" --policy "$T/$esc" "$M"
 
+tame() {
+	LC_ALL=C grep -q "$(printf '[\001-\010\013-\037\177\377]\\|\342\200\256')" "$T/out" && fail "of $1: $(cat -v "$T/out")"
+	grep -qE -e "$2" "$T/out" || fail "of $1: $(cat "$T/out")"
+}
 explain() {
 	"$OSFUSE" policy explain --name box "$1" >"$T/out"
-	LC_ALL=C grep -q "$(printf '[\001-\010\013-\037\177\377]')" "$T/out" && fail "of $1: $(cat -v "$T/out")"
-	grep -qE -e "$2" "$T/out" || fail "of $1: $(cat "$T/out")"
+	tame "$1" "$2"
 }
 explain "/$esc/$esc" "^/$shown/$shown\$"
 explain "/$esc/$esc" "  \* $T/$shown:1:6: hide /\*\\\\\[31m\*\$"
@@ -21,3 +24,14 @@ explain "/none-$esc/x" "absent: /none-$shown is"
 explain "/A${esc#a}" "is spelled \"$shown\""
 explain /link "leads to to-$shown,"
 unmount_view
+mkdir "$T/m-$esc"
+"$OSFUSE" mount --name odd --lower "$L" "$T/m-$esc"
+"$OSFUSE" list >"$T/out"
+plain='a\\x1b\[31m\\"\\u\{202e\}b\\xff' # nothing is quoted
+tame "list" "/m-$plain "
+"$OSFUSE" umount "$T/m-$esc"
+"$OSFUSE" umount "$T/m-$esc" 2>"$T/out" && fail "unmounted twice"
+tame "umount" "/m-$plain: "
+printf 'hidden %s\n' "$esc" >"$T/$esc"
+"$OSFUSE" policy check "$T/$esc" >"$T/out" 2>&1 && fail "no fault was found"
+tame "check" ":1:1: "
