@@ -304,29 +304,29 @@ static const char *error_text(int r)
 }
 
 /* What the policy is read from no rule lets be changed: see overlay.h. */
-static int result_of(const struct policy_verdict *v, bool guarded, const char *op)
+static int result_of(const struct policy_verdict *v, const struct there *t, const char *op)
 {
 	static const char *const fixed[] = { "write", "create", "remove", "rename" };
 
-	for (size_t i = 0; i < ARRAY_SIZE(fixed) && guarded && v->access == POLICY_RW; i++)
+	for (size_t i = 0; i < ARRAY_SIZE(fixed) && t->guarded && v->access == POLICY_RW; i++)
 		if (strcmp(op, fixed[i]) == 0)
 			return -EROFS;
-	return overlay_op_result(v, op);
+	return overlay_op_result(v, t->exists ? t->stx.stx_mode & S_IFMT : 0, op);
 }
 
-static int print_ops(FILE *f, const struct policy_verdict *v, bool guarded, const char *op)
+static int print_ops(FILE *f, const struct policy_verdict *v, const struct there *t, const char *op)
 {
-	if (guarded && v->access == POLICY_RW)
+	if (t->guarded && v->access == POLICY_RW)
 		(void) fputs("  policy: it is read from here, or by way of this: whatever the rules say, it stays as it is\n", f);
 	if (op) {
-		int r = result_of(v, guarded, op);
+		int r = result_of(v, t, op);
 
 		(void) fprintf(f, "  %s: %s\n", op, error_text(r));
 		return r < 0;
 	}
 	(void) fputs("  ops:", f);
 	for (size_t i = 0; overlay_op_name(i); i++)
-		(void) fprintf(f, " %s=%s", overlay_op_name(i), error_text(result_of(v, guarded, overlay_op_name(i))));
+		(void) fprintf(f, " %s=%s", overlay_op_name(i), error_text(result_of(v, t, overlay_op_name(i))));
 	(void) fputc('\n', f);
 	return 0;
 }
@@ -436,14 +436,14 @@ int explain(const struct explain_config *c, FILE *f, struct problem *p)
 	r = policy_judge(policy, path, is_dir, &v);
 	if (r < 0)
 		return problem_errno(p, r, path);
-	if (c->op && overlay_op_result(&v, c->op) == 1)
+	if (c->op && overlay_op_result(&v, 0, c->op) == 1)
 		return problem_usage(p, c->op, "no such operation; there are look list read write exec create remove rename link attr getxattr setxattr");
 	m.policy = policy;
 	m.verdict = &v;
 	print_name(f, "", path, "\n");
 	print_verdict(f, policy, &v);
 	(void) policy_matches(policy, path, is_dir, print_match, &m); /* it was judged a moment ago: only memory can run out */
-	r = print_ops(f, &v, there.guarded, c->op);
+	r = print_ops(f, &v, &there, c->op);
 	print_there(f, &there, box.sandbox, 6 | (is_dir || (c->op && strcmp(c->op, "exec") == 0) ? 1 : 0));
 	return r;
 }

@@ -91,13 +91,13 @@ const char *overlay_op_name(size_t i)
 	return i < ARRAY_SIZE(ops) ? op_name(ops[i]) : NULL;
 }
 
-int overlay_op_result(const struct policy_verdict *v, const char *op)
+int overlay_op_result(const struct policy_verdict *v, mode_t type, const char *op)
 {
 	const struct ruling ruling = ruling_of(v);
 
 	for (enum gate_op i = GATE_LOOK; i <= GATE_XATTR_SET; i++)
 		if (strcmp(op_name(i), op) == 0)
-			return gate_decide(i, &ruling);
+			return gate_shuts(&ruling, type) ? -ruling.error : gate_decide(i, &ruling);
 	return 1;
 }
 

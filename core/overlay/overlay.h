@@ -196,10 +196,11 @@ struct overlay_stale {
 typedef void (*overlay_stale_fn)(void *arg, const struct overlay_stale *stale);
 int overlay_set_policy(struct overlay *ov, struct policy *policy, const struct overlay_guards *guards, overlay_stale_fn fn, void *arg);
 /*
- * For explanations: what an op, by its name in reports, is answered under a verdict. 0, or the negative errno; 1: there is no such op.
+ * For explanations: what an op, by its name in reports, is answered under a verdict by an object of that type (S_IFMT; 0: not
+ * known). 0, or the negative errno; 1: there is no such op.
  * overlay_op_name() goes through the names; NULL: that was the last.
  */
-int overlay_op_result(const struct policy_verdict *v, const char *op);
+int overlay_op_result(const struct policy_verdict *v, mode_t type, const char *op);
 const char *overlay_op_name(size_t i);
 
 unsigned int overlay_enter(struct overlay *ov);

@@ -35,3 +35,13 @@ tame "umount" "/m-$plain: "
 printf 'hidden %s\n' "$esc" >"$T/$esc"
 "$OSFUSE" policy check "$T/$esc" >"$T/out" 2>&1 && fail "no fault was found"
 tame "check" ":1:1: "
+
+# The kernel opens pipes by itself: of one that is denied nothing is to be had, not even its attributes.
+mkfifo "$L/fifo"
+: >"$L/file"
+printf 'deny /f*\n' >"$T/deny"
+"$OSFUSE" mount --name deny --lower "$L" --policy "$T/deny" "$M"
+"$OSFUSE" policy explain --name deny --op look /file >"$T/out" || fail "look at a denied file"
+fails 1 'look: EACCES' "$OSFUSE" policy explain --name deny --op look /fifo
+fails 1 'Permission denied' stat "$M/fifo"
+unmount_view
