@@ -5,13 +5,12 @@ policy-random.py [--seeds N] [--start N] [--rounds N]
 """
 
 import argparse
-import errno
 import os
 import random
 import shutil
 import sys
 
-from sandbox import Sandbox, write_file
+from sandbox import Sandbox, result, write_file
 
 NAMES = ["a", "b", "c"]
 DIRS = ["/" + a for a in NAMES] + ["/%s/%s" % (a, b) for a in NAMES for b in NAMES]
@@ -65,13 +64,6 @@ class Policy:
                 return "ENOENT" if self.verdict(at) == "hide" else "EACCES"
             directory = at
         return "there"
-
-
-def result(function, *args):
-    try:
-        return function(*args)
-    except OSError as e:
-        return errno.errorcode[e.errno]
 
 
 def read(path):

@@ -8,14 +8,13 @@ remember of it, at any moment of a reload.
 """
 
 import argparse
-import errno
 import os
 import random
 import signal
 import sys
 import time
 
-from sandbox import Sandbox, write_file
+from sandbox import Sandbox, result, write_file
 
 ALWAYS = {"open/a": "alpha", "open/d/b": "beta", "open/d/e/c": "gamma"}
 # policy, and then: what reading gives of flip/f, of flip/d/g, and of made; what is listed in flip; whether flip/f can be written to.
@@ -29,13 +28,6 @@ STATES = [
     ("hide /flip\n", "ENOENT", "ENOENT", "ENOENT", "ENOENT", "ENOENT"),
     ("hide *\ncow /open\ncow /flip/f\n", "F", "ENOENT", "ENOENT", ["f"], "ok"),
 ]
-
-
-def result(function, *args):
-    try:
-        return function(*args)
-    except OSError as e:
-        return errno.errorcode[e.errno]
 
 
 def read(path):

@@ -1,5 +1,6 @@
 """A named sandbox with a policy, for the cases about policies: mounted, asked to read its policy again, unmounted."""
 
+import errno
 import os
 import socket
 import subprocess
@@ -67,3 +68,11 @@ def write_file(path, text, mode=0o644):
     with open(path, "w", encoding="utf-8") as f:
         f.write(text)
     os.chmod(path, mode)
+
+
+def result(function, *args):
+    """What it returns, or the name of the error."""
+    try:
+        return function(*args)
+    except OSError as e:
+        return errno.errorcode[e.errno]
