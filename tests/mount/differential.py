@@ -208,6 +208,7 @@ class Session:
         for s in "AB":
             for d in ("work", "mnt"):
                 self.at(s + "/" + d)
+            os.utime(self.at(s + "/upper"), (OLD, OLD))
         mount_b(self.lowers, self.at("B/upper"), self.at("B/work"), self.at("B/mnt"))
         mount_a(self.lowers, self.at("A/upper"), self.at("A/work"), self.at("A/mnt"))
         copy_tree(self.at("B/mnt"), self.at("C"))
