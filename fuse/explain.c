@@ -1,31 +1,22 @@
-/*
- * See explain.h.
- *
- * What is there is asked of an overlay on the same layers, without a policy and without a mount; the upper is its topmost lower. So it
- * can be asked of a view that is in use, and sees what the view would show if nothing were forbidden.
- */
+/* See explain.h. */
 
 #include "fuse/explain.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
 #include <pwd.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "base/fd.h"
-#include "base/fold.h"
 #include "fuse/boxes.h"
 #include "fuse/escape.h"
 #include "fuse/policies.h"
 #include "fuse/problem.h"
+#include "fuse/there.h"
 #include "fuse/ways.h"
-#include "io/io.h"
 #include "overlay/overlay.h"
 #include "policy/policy.h"
 #include "store/store.h"
@@ -65,184 +56,6 @@ static int normalise(const char *path, char ret[static PATH_MAX])
 	return 0;
 }
 
-/* what is there */
-
-struct there {
-	bool exists;
-	bool removed; /* by a whiteout in the upper */
-	bool upper;   /* the upper has it */
-	bool guarded; /* the policy is read from it, or by way of it */
-	struct statx stx;
-	char target[PATH_MAX]; /* of a link; "" */
-	char missing[PATH_MAX]; /* the first component that is not there, as a path */
-	char other[NAME_MAX + 1]; /* one that differs from it by case only; "" */
-};
-
-struct layer_fds {
-	struct io_engine *io;
-	int *v;
-	size_t n;
-	bool has_upper; /* v[0] */
-};
-
-static void layer_fds_done(struct layer_fds *l)
-{
-	for (size_t i = 0; i < l->n; i++)
-		(void) fd_close(l->v[i]);
-	free(l->v);
-	l->io = io_engine_free(l->io);
-}
-
-static int add_layer(struct layer_fds *l, const char *path, struct problem *p)
-{
-	int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0)
-		return problem_errno(p, -errno, path);
-	l->v[l->n++] = fd;
-	return 0;
-}
-
-static int open_layers(struct layer_fds *l, const struct sandbox *sb, struct problem *p)
-{
-	static char root[] = "/";
-	static char *const only_root[] = { root };
-	const struct sandbox_settings *s = sb ? sandbox_settings((struct sandbox *) (uintptr_t) sb) : NULL;
-	char *const *lowers = s && s->n_lowers > 0 ? s->lowers : only_root;
-	size_t n = s && s->n_lowers > 0 ? s->n_lowers : 1;
-	_cleanup_free_ char *own = NULL;
-	int r = io_engine_sync_new(&l->io);
-
-	l->v = calloc(n + 1, sizeof(*l->v));
-	if (r < 0 || !l->v)
-		return problem_errno(p, -ENOMEM, "layers");
-	if (sb && !s->upper)
-		r = sandbox_path(sb, "upper", &own);
-	if (r < 0)
-		return problem_errno(p, r, "layers");
-	l->has_upper = sb;
-	if (sb)
-		r = add_layer(l, s->upper ? s->upper : own, p);
-	for (size_t i = 0; i < n && r == 0; i++)
-		r = add_layer(l, lowers[i], p);
-	return r;
-}
-
-struct spelling {
-	const char *name;
-	char *ret;
-};
-
-static bool find_spelling(void *arg, const struct overlay_dirent *d, const struct entry *plus)
-{
-	const struct spelling *s = arg;
-	char a[NAME_MAX * 4], b[NAME_MAX * 4];
-	size_t n = fold_name(s->name, strlen(s->name), a, sizeof(a)), m = fold_name(d->name, d->name_len, b, sizeof(b));
-
-	if (n == 0 || n != m || memcmp(a, b, n) != 0)
-		return true;
-	memcpy(s->ret, d->name, d->name_len);
-	s->ret[d->name_len] = '\0';
-	return false;
-}
-
-/* Is there one whose name differs by case only? */
-static void look_for_spelling(struct overlay *ov, const struct actor *who, struct node *dir, const char *name, struct there *ret)
-{
-	struct spelling s = { .name = name, .ret = ret->other };
-	struct overlay_dir *d;
-
-	if (strlen(name) > NAME_MAX || overlay_opendir(ov, who, dir, &d) < 0)
-		return;
-	(void) overlay_readdir(d, who, 0, false, find_spelling, &s); /* what cannot be read has no advice to give */
-	overlay_releasedir(d);
-}
-
-/* Goes down the path as far as there is one. Links are not followed: they are judged where they lead. */
-static int walk(struct overlay *ov, const char *path, struct there *ret)
-{
-	const struct actor who = { .uid = geteuid(), .gid = getegid() };
-	struct node *dir = overlay_root(ov);
-	_cleanup_free_ char *copy = strdup(path);
-	char *save = NULL;
-	struct entry e = { .node = NULL };
-	int r = copy ? overlay_getattr(ov, &who, dir, NULL, &ret->stx) : -ENOMEM;
-
-	ret->exists = r == 0;
-	for (char *c = copy ? strtok_r(copy, "/", &save) : NULL; c && r == 0; c = strtok_r(NULL, "/", &save)) {
-		r = overlay_lookup(ov, &who, dir, c, &e); /* the counts go with the overlay */
-		ret->exists = r == 1;
-		if (r < 1) {
-			(void) snprintf(ret->missing, sizeof(ret->missing), "%.*s", (int) (c - copy + (ptrdiff_t) strlen(c)), path);
-			if (r == 0)
-				look_for_spelling(ov, &who, dir, c, ret);
-			return r == -ENOTDIR ? 0 : r;
-		}
-		r = 0;
-		ret->stx = e.stx;
-		dir = e.node;
-	}
-	if (r == 0 && S_ISLNK(ret->stx.stx_mode)) {
-		ssize_t n = overlay_readlink(ov, &who, dir, ret->target, sizeof(ret->target) - 1);
-
-		ret->target[MAX(n, (ssize_t) 0)] = '\0';
-	}
-	return r;
-}
-
-/* Has the upper something under the path, or a whiteout? */
-static void look_in_upper(const struct layer_fds *l, const char *path, struct there *ret)
-{
-	struct statx stx;
-	_cleanup_close_ int fd = (int) io_one(l->io, (struct io_op) {
-		.kind = IO_OPEN_BENEATH, .fd = l->v[0], .name = path[1] ? path + 1 : ".", .flags = O_PATH | O_NOFOLLOW,
-	});
-
-	if (fd < 0 || io_statx(l->io, fd, NULL, STATX_BASIC_STATS, &stx) < 0)
-		return;
-	ret->removed = S_ISCHR(stx.stx_mode) && stx.stx_rdev_major == 0 && stx.stx_rdev_minor == 0;
-	ret->upper = !ret->removed;
-}
-
-/* In the lower that rules can let be changed. */
-static bool is_guarded(const struct layer_fds *l, const char *path, const struct ways *ways)
-{
-	const char *slash = strrchr(path, '/');
-	_cleanup_free_ char *dir = slash > path ? strndup(path + 1, (size_t) (slash - path) - 1) : strdup(".");
-	const char *const names[] = { path[1] ? path + 1 : ".", dir };
-	bool guarded = false;
-
-	for (size_t i = 0; dir && i < ARRAY_SIZE(names) && !guarded; i++) {
-		_cleanup_close_ int fd = (int) io_one(l->io, (struct io_op) {
-			.kind = IO_OPEN_BENEATH, .fd = l->v[l->has_upper], .name = names[i], .flags = O_PATH | O_NOFOLLOW,
-		});
-
-		guarded = fd >= 0 && ways_have(ways, fd, i == 0 ? NULL : slash + 1);
-	}
-	return guarded;
-}
-
-static int find_out(const struct sandbox *sb, const char *path, const struct ways *ways, struct there *ret, struct problem *p)
-{
-	_cleanup_(layer_fds_done) struct layer_fds l = { .io = NULL };
-	_cleanup_(overlay_freep) struct overlay *ov = NULL;
-	int r = open_layers(&l, sb, p);
-
-	if (r < 0)
-		return r;
-	r = overlay_new(l.io, &(struct overlay_config) {
-		.lower_fds = l.v, .n_lowers = l.n, .upper_fd = -EBADF, .work_fd = -EBADF, .userxattr = geteuid() != 0,
-	}, &ov);
-	if (r == 0)
-		r = walk(ov, path, ret);
-	if (r < 0 && r != -EACCES)
-		return problem_errno(p, r, path);
-	if (l.has_upper)
-		look_in_upper(&l, path, ret);
-	ret->guarded = is_guarded(&l, path, ways);
-	return 0;
-}
-
 /* saying it */
 
 static const char *const access_names[] = {
@@ -268,7 +81,9 @@ static void print_rule(FILE *f, const struct policy *policy, int rule)
 
 static void print_verdict(FILE *f, const struct policy *policy, const struct policy_verdict *v)
 {
-	(void) fprintf(f, "  verdict: %s%s%s%s", access_names[v->access], v->passage ? ", a passage to what a later rule names" : "",
+	enum policy_access access = v->file != POLICY_NO_RULE && v->access == POLICY_RW ? POLICY_COW : v->access; /* see overlay.h */
+
+	(void) fprintf(f, "  verdict: %s%s%s%s", access_names[access], v->passage ? ", a passage to what a later rule names" : "",
 		       v->noexec ? ", noexec" : "", v->log ? ", log" : "");
 	if (v->rule == POLICY_NO_RULE)
 		(void) fputs(" (no rule: what holds without one)\n", f);
@@ -376,11 +191,13 @@ static void print_there(FILE *f, const struct there *t, const struct sandbox *sb
 	const struct group *gr;
 	unsigned int bits;
 
-	if (t->removed)
-		(void) fputs("  there: removed in this view: a whiteout is in the upper\n", f);
-	if (!t->exists && !t->removed)
+	if (!t->exists && t->removed)
+		print_name(f, "  there: absent: ", t->missing, " was removed in this view: a whiteout is in the upper\n");
+	else if (!t->exists && t->unseen)
+		print_name(f, "  there: absent: ", t->missing, " is in a lower and does not show: its directory was made anew, or is one that views leave empty\n");
+	else if (!t->exists)
 		print_name(f, "  there: absent: ", t->missing, " is in no layer\n");
-	if (!t->exists && t->other[0])
+	if (t->other[0])
 		print_name(f, "  there: it is spelled \"", t->other, "\"\n");
 	if (!t->exists)
 		return;
@@ -410,7 +227,7 @@ int explain(const struct explain_config *c, FILE *f, struct problem *p)
 	struct policy_verdict v;
 	size_t n = c->n_sources;
 	char path[PATH_MAX];
-	bool is_dir, fold = false;
+	bool is_dir, fold = false, made;
 	int r = normalise(c->path, path);
 
 	if (r < 0)
@@ -429,13 +246,18 @@ int explain(const struct explain_config *c, FILE *f, struct problem *p)
 	if (report)
 		(void) fputs(report, stderr);
 	if (r == 0)
-		r = find_out(box.sandbox, path, &ways, &there, p);
+		r = there_find(box.sandbox, path, false, &ways, &there, p);
 	if (r < 0)
 		return r;
 	is_dir = there.exists ? S_ISDIR(there.stx.stx_mode) : c->path[strlen(c->path) - 1] == '/';
 	r = policy_judge(policy, path, is_dir, &v);
 	if (r < 0)
 		return problem_errno(p, r, path);
+	made = v.file != POLICY_NO_RULE && !there.upper && !there.removed;
+	if (v.access == POLICY_RW && !made)
+		r = there_find(box.sandbox, path, true, &ways, &there, p);
+	if (r < 0)
+		return r;
 	if (c->op && overlay_op_result(&v, 0, c->op) == 1)
 		return problem_usage(p, c->op, "no such operation; there are look list read write exec create remove rename link attr getxattr setxattr");
 	m.policy = policy;
@@ -444,6 +266,9 @@ int explain(const struct explain_config *c, FILE *f, struct problem *p)
 	print_verdict(f, policy, &v);
 	(void) policy_matches(policy, path, is_dir, print_match, &m); /* it was judged a moment ago: only memory can run out */
 	r = print_ops(f, &v, &there, c->op);
-	print_there(f, &there, box.sandbox, 6 | (is_dir || (c->op && strcmp(c->op, "exec") == 0) ? 1 : 0));
+	if (made)
+		(void) fputs("  there: a file that the policy makes up\n", f);
+	else
+		print_there(f, &there, box.sandbox, 6 | (is_dir || (c->op && strcmp(c->op, "exec") == 0) ? 1 : 0));
 	return r;
 }

@@ -45,3 +45,30 @@ printf 'deny /f*\n' >"$T/deny"
 fails 1 'look: EACCES' "$OSFUSE" policy explain --name deny --op look /fifo
 fails 1 'Permission denied' stat "$M/fifo"
 unmount_view
+
+# What is there, and why not: as the view has it.
+explains() {
+	"$OSFUSE" policy explain --name there "$1" >"$T/out"
+	grep -qE -e "$2" "$T/out" || fail "of $1: $(cat "$T/out")"
+}
+mkdir "$L/gone" "$L/anew" "$L/Dir" "$L/rw"
+: >"$L/gone/x"
+: >"$L/anew/x"
+: >"$L/Dir/File"
+: >"$L/host"
+printf 'file /host "x"\nfile /rw/made "x"\nhide /dir/f*\nrw /rw\n' >"$T/there"
+"$OSFUSE" mount --name there --case=insensitive --lower "$L" --policy "$T/there" "$M"
+rm -r "$M/gone" "$M/anew"
+mkdir "$M/anew"
+explains /host 'there: a file that the policy makes up'
+explains /rw/made 'verdict: cow'
+explains /none 'absent: /none is in no layer'
+explains /gone 'absent: /gone was removed'
+explains /gone/x 'absent: /gone was removed'
+explains /anew/x 'absent: /anew/x is in a lower and does not show'
+explains /DIR 'spelled "Dir"'
+explains /DIR 'there: a directory, as in the lower'
+explains /DIR/FILE 'verdict: hide'
+echo new >"$M/host"
+explains /host 'there: a file, changed or made in this view'
+unmount_view
