@@ -15,7 +15,7 @@ kill_daemon() {
 echo kept >"$M/f"
 sync "$M/f"
 kill_daemon
-fails - 'not connected|transport' ls "$M"
+fails - 'not connected|connection abort|transport' ls "$M"
 mount_view
 is "$(cat "$M/f")" kept
 is "$(grep -c " $M " /proc/self/mounts)" 1 "mounts"
