@@ -6,6 +6,8 @@
  *                   Each has its own clone of the descriptor, hence its own queue of unanswered requests in the kernel.
  *                   Reads, and runs at once what does not take long
  *   pool            the rest: what may copy a file up or wait for a disk
+ *   spares          what does not take long does all the same where a file system below a lower does not answer. When all workers are held
+ *                   up, spares read in their place, so that the rest of the view, and interrupts, go on
  *
  * A reply must go to the clone that its request was read from: a request's transport is its worker.
  *
@@ -25,6 +27,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -38,6 +41,9 @@
 #define MAX_POOL_THREADS 16
 #define REPEAT_INTERRUPT_MS 20
 #define STOP_RETRY_MS 10
+#define MAX_SPARES 64
+#define HELD_UP_MS 100 /* in one request, all of them: how long until a spare is there */
+#define WATCH_TICKS 20 /* without that, until nobody looks any more */
 
 struct worker {
 	struct transport transport;
@@ -47,6 +53,7 @@ struct worker {
 	char *memory; /* page for the heads, MAX_WRITE for what comes in, as much for what goes out */
 	pthread_t thread;
 	bool started;
+	atomic_uint n_read;  /* messages: who is still in the same one is held up. A hint */
 	atomic_bool reading; /* about to read or reading: a signal cannot hurt. Set by the worker, a hint for stop_workers() */
 	atomic_bool ended;   /* release by the worker, acquire in stop_workers() */
 };
@@ -60,8 +67,9 @@ struct serve {
 	int wake_fd;	    /* eventfd: serve_run() has to look at something */
 	atomic_bool stopping; /* set by anybody; a flag alone, with wake_fd behind it */
 	atomic_int error;     /* why a worker ended, if not because of unmounting; the first counts */
-	unsigned int n_workers;
-	struct worker workers[];
+	atomic_bool watched;  /* serve_run() looks from time to time whether workers are held up */
+	unsigned int n_workers, n_spares; /* those that were ever started */
+	struct worker workers[]; /* the pinned ones, then MAX_SPARES */
 };
 
 static size_t page_size(void)
@@ -217,6 +225,27 @@ static void worker_handle(struct worker *w, size_t len)
 		request_run(&rq);
 }
 
+static bool is_reading(const struct worker *w)
+{
+	return atomic_load_explicit(&w->reading, memory_order_relaxed);
+}
+
+/* Is there one of the pinned workers for whoever comes now? */
+static bool worker_is_free(const struct serve *s)
+{
+	for (unsigned int i = 0; i < s->n_workers; i++)
+		if (is_reading(&s->workers[i]))
+			return true;
+	return false;
+}
+
+/* The last one that was free has something to do: somebody has to see to it that this does not last. */
+static void have_watched(struct serve *s)
+{
+	if (!atomic_load_explicit(&s->watched, memory_order_relaxed) && !worker_is_free(s) && !atomic_exchange(&s->watched, true))
+		wake(s);
+}
+
 static int worker_loop(struct worker *w)
 {
 	size_t len;
@@ -230,8 +259,11 @@ static int worker_loop(struct worker *w)
 		atomic_store_explicit(&w->reading, false, memory_order_relaxed);
 		if (r < 0)
 			return r;
-		if (r > 0)
-			worker_handle(w, len);
+		if (r == 0)
+			continue;
+		atomic_store_explicit(&w->n_read, atomic_load_explicit(&w->n_read, memory_order_relaxed) + 1, memory_order_relaxed);
+		have_watched(w->serve);
+		worker_handle(w, len);
 	}
 }
 
@@ -269,20 +301,103 @@ static void *worker_main(void *arg)
 	return NULL;
 }
 
-/* At least one has to start. */
-static int start_workers(struct serve *s)
+/* Spares */
+
+/* Until a worker is free again. Polls, so as not to be a reader in the way of the pinned ones when there are any. */
+static void *spare_main(void *arg)
+{
+	struct worker *w = arg;
+	struct pollfd p = { .fd = w->fd, .events = POLLIN };
+	size_t len;
+
+	(void) pthread_setname_np(pthread_self(), "osfuse/spare");
+	while (!atomic_load(&w->serve->stopping) && !worker_is_free(w->serve)) {
+		int r;
+
+		if (poll(&p, 1, HELD_UP_MS) <= 0)
+			continue;
+		atomic_store_explicit(&w->reading, false, memory_order_relaxed);
+		r = worker_read(w, &len);
+		if (r < 0)
+			break; /* the workers find out as well */
+		if (r > 0)
+			worker_handle(w, len);
+		atomic_store_explicit(&w->n_read, atomic_load_explicit(&w->n_read, memory_order_relaxed) + 1, memory_order_relaxed);
+		atomic_store_explicit(&w->reading, true, memory_order_relaxed);
+	}
+	atomic_store_explicit(&w->ended, true, memory_order_release);
+	return NULL;
+}
+
+static int thread_start(struct worker *w, void *(*thread_main)(void *))
 {
 	sigset_t all, saved;
-	int r = 0;
+	int r;
 
 	(void) sigfillset(&all);
 	(void) pthread_sigmask(SIG_SETMASK, &all, &saved);
-	for (unsigned int i = 0; i < s->n_workers && r == 0; i++) {
-		r = pthread_create(&s->workers[i].thread, NULL, worker_main, &s->workers[i]);
-		s->workers[i].started = r == 0;
-	}
+	r = pthread_create(&w->thread, NULL, thread_main, w);
 	(void) pthread_sigmask(SIG_SETMASK, &saved, NULL);
-	return s->workers[0].started ? 0 : -r;
+	w->started = r == 0;
+	return -r;
+}
+
+static void thread_join(struct worker *w)
+{
+	if (w->started)
+		(void) pthread_join(w->thread, NULL);
+	w->started = false;
+}
+
+/* One more that reads. Its descriptor is its own, and stays open: requests that the pool has are answered by it. */
+static void start_spare(struct serve *s)
+{
+	struct worker *w = NULL;
+
+	for (unsigned int i = 0; i < s->n_spares && !w; i++)
+		if (atomic_load_explicit(&s->workers[s->n_workers + i].ended, memory_order_acquire))
+			w = &s->workers[s->n_workers + i];
+	if (!w && s->n_spares == MAX_SPARES)
+		return;
+	if (!w) {
+		w = &s->workers[s->n_workers + s->n_spares];
+		if (worker_open(w, false) < 0 || fcntl(w->fd, F_SETFL, O_RDWR | O_NONBLOCK) < 0) {
+			worker_done(w);
+			return; /* for want of descriptors or memory: perhaps there are some at the next tick */
+		}
+		s->n_spares++;
+	}
+	thread_join(w);
+	atomic_store(&w->ended, false);
+	atomic_store(&w->reading, true);
+	if (thread_start(w, spare_main) < 0)
+		atomic_store(&w->ended, true);
+}
+
+/* Are all who could read in the very message that they were in at the last tick? */
+static bool all_held_up(struct serve *s, unsigned int n_read[])
+{
+	bool all = true;
+
+	for (unsigned int i = 0; i < s->n_workers + s->n_spares; i++) {
+		struct worker *w = &s->workers[i];
+		unsigned int n = atomic_load_explicit(&w->n_read, memory_order_relaxed);
+
+		if (w->started && !atomic_load_explicit(&w->ended, memory_order_acquire))
+			all &= !is_reading(w) && n == n_read[i];
+		n_read[i] = n;
+	}
+	return all;
+}
+
+/* At least one has to start. */
+static int start_workers(struct serve *s)
+{
+	int r = 0;
+
+	for (unsigned int i = 0; i < s->n_workers && r == 0; i++)
+		r = thread_start(&s->workers[i], worker_main);
+	return s->workers[0].started ? 0 : r;
 }
 
 /* A signal may come just before read(), and be lost: so again, until all have ended. */
@@ -293,27 +408,38 @@ static void stop_workers(struct serve *s)
 	atomic_store(&s->stopping, true);
 	for (;;) {
 		all_ended = true;
-		for (unsigned int i = 0; i < s->n_workers; i++) {
+		for (unsigned int i = 0; i < s->n_workers + s->n_spares; i++) {
 			struct worker *w = &s->workers[i];
 
 			if (!w->started || atomic_load_explicit(&w->ended, memory_order_acquire))
 				continue;
 			all_ended = false;
-			if (atomic_load(&w->reading))
+			if (atomic_load(&w->reading) && i < s->n_workers)
 				(void) pthread_kill(w->thread, stop_signal());
 		}
 		if (all_ended)
 			break;
 		(void) poll(NULL, 0, STOP_RETRY_MS);
 	}
-	for (unsigned int i = 0; i < s->n_workers; i++) {
-		if (s->workers[i].started)
-			(void) pthread_join(s->workers[i].thread, NULL);
-		s->workers[i].started = false;
-	}
+	for (unsigned int i = 0; i < s->n_workers + s->n_spares; i++)
+		thread_join(&s->workers[i]);
 }
 
 /* Running */
+
+struct watch {
+	int64_t next_ms;
+	unsigned int quiet; /* ticks */
+	unsigned int *n_read; /* at the last tick; of each worker and spare */
+};
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	(void) clock_gettime(CLOCK_MONOTONIC, &ts); /* cannot fail */
+	return (int64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
 
 /*
  * Only the clone through which a request was read knows it, and nobody here knows which that is: the others refuse. All
@@ -324,21 +450,37 @@ static void repeat_interrupt(void *arg, uint64_t unique)
 	struct serve *s = arg;
 	struct fuse_out_header out = { .len = sizeof(out), .error = -EAGAIN, .unique = unique | PROTOCOL_INTERRUPT_BIT };
 
-	for (unsigned int i = 0; i < s->n_workers; i++)
+	for (unsigned int i = 0; i < s->n_workers + s->n_spares; i++)
 		if (write(s->workers[i].fd, &out, sizeof(out)) == sizeof(out))
 			break;
 }
 
-static void look_after(struct serve *s)
+/* Every HELD_UP_MS from when all workers had something to do until for some time they had not. */
+static void watch(struct serve *s, struct watch *at)
+{
+	if (!atomic_load(&s->watched) || now_ms() < at->next_ms)
+		return;
+	if (all_held_up(s, at->n_read)) {
+		start_spare(s);
+		at->quiet = 0;
+	} else if (at->quiet++ == WATCH_TICKS) {
+		at->quiet = 0;
+		atomic_store(&s->watched, false);
+	}
+	at->next_ms = now_ms() + HELD_UP_MS;
+}
+
+static void look_after(struct serve *s, struct watch *at)
 {
 	struct pollfd p = { .fd = s->wake_fd, .events = POLLIN };
 	uint64_t n;
 
 	while (!atomic_load(&s->stopping)) {
+		watch(s, at);
 		if (interrupts_pending(s->interrupts)) {
 			(void) poll(NULL, 0, REPEAT_INTERRUPT_MS);
 			interrupts_repeat(s->interrupts, repeat_interrupt, s);
-		} else if (poll(&p, 1, -1) > 0) {
+		} else if (poll(&p, 1, atomic_load(&s->watched) ? HELD_UP_MS : -1) > 0) {
 			(void) !read(s->wake_fd, &n, sizeof(n)); /* it counts for nothing: the reasons are looked at */
 		}
 	}
@@ -369,7 +511,12 @@ static int serve_init(struct serve *s)
 int serve_run(struct serve *s)
 {
 	struct sigaction action = { .sa_handler = on_stop_signal }; /* no SA_RESTART: it is to end read() */
+	_cleanup_free_ unsigned int *n_read = calloc(s->n_workers + MAX_SPARES, sizeof(*n_read));
+	struct watch at = { .n_read = n_read };
 	int r;
+
+	if (!n_read)
+		return -ENOMEM;
 
 	(void) sigemptyset(&action.sa_mask);
 	if (sigaction(stop_signal(), &action, NULL) < 0)
@@ -381,7 +528,7 @@ int serve_run(struct serve *s)
 	if (r == 0 && s->session.initialised) {
 		if (s->config.ready)
 			s->config.ready(s->config.ready_arg);
-		look_after(s);
+		look_after(s, &at);
 	}
 
 	stop_workers(s);
@@ -476,14 +623,14 @@ int serve_new(const struct serve_config *config, struct serve **ret)
 	if (n_workers == 0)
 		n_workers = MAX((unsigned int) CPU_COUNT(&affinity), 1u);
 
-	s = calloc(1, sizeof(*s) + n_workers * sizeof(s->workers[0]));
+	s = calloc(1, sizeof(*s) + (n_workers + MAX_SPARES) * sizeof(s->workers[0]));
 	if (!s)
 		return -ENOMEM;
 	s->config = *config;
 	s->affinity = affinity;
 	s->wake_fd = -EBADF;
 	s->n_workers = n_workers;
-	for (unsigned int i = 0; i < n_workers; i++)
+	for (unsigned int i = 0; i < n_workers + MAX_SPARES; i++)
 		worker_init(&s->workers[i], s);
 
 	r = serve_set_up(s);
@@ -500,7 +647,7 @@ struct serve *serve_free(struct serve *s)
 	s->pool = pool_free(s->pool);
 	s->interrupts = interrupts_free(s->interrupts);
 	session_done(&s->session);
-	for (unsigned int i = 0; i < s->n_workers; i++)
+	for (unsigned int i = 0; i < s->n_workers + s->n_spares; i++)
 		worker_done(&s->workers[i]);
 	s->wake_fd = fd_close(s->wake_fd);
 	free(s);
