@@ -278,7 +278,7 @@ static int scan_entry(struct scan *s, const struct linux_dirent64 *d)
 
 	if (len == 0 || len >= NAME_BYTES || strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0)
 		return 0;
-	if (s->filter == FILTER_DEVICES && !(d->d_type == DT_CHR && mask_is_device_name(d->d_name)))
+	if (s->filter == FILTER_DEVICES && !mask_admits_entry(d->d_name, d->d_type))
 		return 0;
 	if (s->wh_names && strncmp(d->d_name, WH_PREFIX, WH_PREFIX_LEN) == 0) {
 		it.hidden = true;
@@ -352,7 +352,7 @@ static int scan_place(struct overlay *ov, struct node *dir, const struct place *
 	DIRFD(d, ov);
 	int r;
 
-	if (p->filter == FILTER_NOTHING)
+	if (filter_shows_nothing(p->filter))
 		return 0;
 	s.direct = state && policy_state_verdict(state)->access == POLICY_RW;
 	r = dirfd_get(ov, dir, p->layer, &d.d);

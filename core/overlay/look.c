@@ -182,14 +182,14 @@ static int look_in(struct search *s, uint16_t layer, int dirfd, const char *name
 	r = layer_look(l, dirfd, name, flags, le);
 	if (r < 0 || le->kind != LENTRY_PRESENT)
 		return r;
-	if (p->filter == FILTER_DEVICES && !mask_admits_device(name, &le->stx)) {
+	if (p->filter == FILTER_DEVICES && !mask_admits(name, &le->stx)) {
 		le->kind = LENTRY_ABSENT;
 		return 0;
 	}
 	if (!S_ISDIR(le->stx.stx_mode))
 		return s->for_data && !s->f->exists ? identify(s, layer, dirfd, name, le) : 0;
-	*filter = mask_filter(s->ov, &le->stx, p->dev);
-	return *filter == FILTER_NOTHING ? 0 : layer_look_attrs(l, dirfd, name, flags, le);
+	*filter = p->filter == FILTER_DEVICES ? FILTER_EMPTY : mask_filter(s->ov, &le->stx, p->dev);
+	return filter_shows_nothing(*filter) ? 0 : layer_look_attrs(l, dirfd, name, flags, le);
 }
 
 /* Anything but a file ends the search for one's data, and so does the file that has it. */
@@ -236,11 +236,11 @@ static int merge(struct search *s, uint16_t layer, const struct lentry *le, enum
 		s->stop = true;
 		return 0;
 	}
-	if (filter == FILTER_NOTHING) {
+	if (filter_shows_nothing(filter)) {
 		s->stop = true;
 		if (f->exists)
 			return 0;
-		f->masked = true;
+		f->masked = filter == FILTER_NOTHING;
 	}
 	if (!f->exists)
 		take_top(s, layer, le);
@@ -270,7 +270,7 @@ static int look_below_dir(struct search *s, struct node *dir, size_t i, bool ren
 	struct lentry le;
 	int r;
 
-	if (p->filter == FILTER_NOTHING)
+	if (filter_shows_nothing((enum filter) p->filter))
 		return 0;
 	r = dirfd_get(s->ov, dir, p->layer, &d.d);
 	if (r == 0)
@@ -335,7 +335,7 @@ static int look_by_path(struct search *s, uint16_t layer)
 			(void) strcpy(s->path, below);
 			return r;
 		}
-		if (le.kind != LENTRY_PRESENT || !S_ISDIR(le.stx.stx_mode) || filter == FILTER_NOTHING) {
+		if (le.kind != LENTRY_PRESENT || !S_ISDIR(le.stx.stx_mode) || filter_shows_nothing(filter)) {
 			s->stop |= le.kind != LENTRY_ABSENT;
 			if (strlen(below) + strlen(p + len) >= META_PATH_MAX)
 				return -ENAMETOOLONG;

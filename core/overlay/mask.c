@@ -3,12 +3,14 @@
  * program (two daemons could wait for each other), into the store of changes, and into the kernel's pseudo file systems, whose
  * content belongs to the host's processes. These show as empty directories.
  *
- * A mount shows by its device number. A view may show any type: whether a FUSE file system is one, the program has to say. Each file system is classified once, by its type in /proc/self/mountinfo. Numbers of
- * file systems without a disk are used again after unmounting, so those are remembered together with the mount's id.
+ * A mount shows by its device number. A view may show any type: whether a FUSE file system is one, the program has to say. Each file
+ * system is classified once, by its type in /proc/self/mountinfo. Numbers of file systems without a disk are used again after
+ * unmounting, so those are remembered together with the mount's id.
  */
 
 #include "overlay/mask.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,12 +26,26 @@ static const struct {
 	{ "null", 1, 3 }, { "zero", 1, 5 }, { "full", 1, 7 }, { "random", 1, 8 }, { "urandom", 1, 9 }, { "tty", 5, 0 },
 };
 
-bool mask_is_device_name(const char *name)
+/* Symbolic links into /proc, where a view shows nothing unless one is mounted in it. */
+static const char *const links[] = { "fd", "stdin", "stdout", "stderr" };
+
+/* Memory that programs share: the host's is not theirs to see, but without the directory they have none. */
+#define SHARED_MEMORY "shm"
+
+bool mask_admits_entry(const char *name, unsigned char type)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(harmless); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(harmless) && type == DT_CHR; i++)
 		if (strcmp(name, harmless[i].name) == 0)
 			return true;
-	return false;
+	for (size_t i = 0; i < ARRAY_SIZE(links) && type == DT_LNK; i++)
+		if (strcmp(name, links[i]) == 0)
+			return true;
+	return type == DT_DIR && strcmp(name, SHARED_MEMORY) == 0;
+}
+
+bool mask_admits(const char *name, const struct statx *stx)
+{
+	return S_ISCHR(stx->stx_mode) ? mask_admits_device(name, stx) : mask_admits_entry(name, IFTODT(stx->stx_mode));
 }
 
 bool mask_admits_device(const char *name, const struct statx *stx)

@@ -47,7 +47,8 @@ struct actor {
 
 enum overlay_devices {
 	OVERLAY_DEVICES_ALL,	  /* device nodes of the layers are shown as they are */
-	OVERLAY_DEVICES_HARMLESS, /* only null zero full random urandom tty; others are shown as device 0:0, which opens nothing */
+	OVERLAY_DEVICES_HARMLESS, /* only null zero full random urandom tty; others are shown as device 0:0, which opens nothing. In the host's
+				   * /dev beside them the links fd stdin stdout stderr, and an empty shm that can be changed */
 };
 
 /*

@@ -191,7 +191,7 @@ static int version_of_place(struct overlay *ov, struct node *dir, const struct p
 	DIRFD(d, ov);
 	int r;
 
-	if (p->filter == FILTER_NOTHING)
+	if (filter_shows_nothing(p->filter))
 		return 0;
 	r = dirfd_get(ov, dir, p->layer, &d.d);
 	if (r == 0)

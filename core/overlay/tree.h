@@ -32,9 +32,15 @@
 /* What of a directory in a layer takes part in the view. */
 enum filter {
 	FILTER_ALL,
+	FILTER_DEVICES, /* /dev of the host: the harmless character devices, and what programs expect beside them */
 	FILTER_NOTHING, /* masked: an empty directory */
-	FILTER_DEVICES, /* /dev of the host: the harmless character devices */
+	FILTER_EMPTY,	/* /dev/shm of the host: an empty directory that can be changed */
 };
+
+static inline bool filter_shows_nothing(enum filter filter)
+{
+	return filter == FILTER_NOTHING || filter == FILTER_EMPTY;
+}
 
 /* Does a directory of a layer tell names apart that differ by case? Asked when it matters, see alias.h. */
 enum minds_case {
