@@ -272,8 +272,8 @@ class Session:
             c = a  # nobody is left to ask, and what B refuses for its own reasons A need not
         if op == "extents" and a == ("error", "EISDIR") and b == ("error", "EINVAL") and not self.c.alive:
             c = a  # holes are looked for in a directory: the plain file system says the same, were it the same there
-        # a plain tree that was left behind can still tell what one object answers
-        if a == c and (self.c.alive or field == "result"):
+        # a plain tree that was left behind can still tell what one object answers, and whether it was changed at all
+        if a == c and (self.c.alive or field in ("result", "mtime")):
             if not self.b.alive:
                 return
             for name, (_, where) in DEVIATIONS.items():
