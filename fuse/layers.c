@@ -27,6 +27,7 @@
 #include "fuse/problem.h"
 
 #define WORK_SUFFIX ".osfuse-work"
+#define HANDLE_NAME_MIN 48 /* two digits a byte, and no handle is shorter than its header */
 
 int layers_same(int fd, int other)
 {
@@ -170,15 +171,52 @@ static int check_same_mount(const struct layers *l, struct problem *p)
 	return problem_hint(p, -EXDEV, "--work names a directory beside the upper, through the same mount");
 }
 
-/* What we made there are directories; anything else was put in their place, and is neither followed nor cleared. */
-static int check_own_dir(const struct layers *l, int fd, const char *name, struct problem *p)
+static int not_ours(const struct layers *l, int error, const char *name, const char *why, struct problem *p)
 {
-	struct stat st;
+	(void) problem_set(p, error, l->work, "work directory: what is called %s in it %s", name, why);
+	return problem_hint(p, error, "--work names an empty directory, or one that was a work directory before");
+}
 
-	if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
-		return 0;
-	(void) problem_set(p, -ENOTDIR, l->work, "work directory: what is called %s in it is not a directory", name);
-	return problem_hint(p, -ENOTDIR, "--work names an empty directory, or one that was a work directory before");
+/* As overlays call what they have there: "#" and a number; in the index the handle of a file, which begins with version and magic. */
+static bool is_made_name(const char *name)
+{
+	static const char hex[] = "0123456789abcdef";
+
+	if (name[0] == '#')
+		return name[1] && !name[1 + strspn(name + 1, hex)];
+	if (strcmp(name, "incompat") == 0) /* of overlayfs with option volatile */
+		return true;
+	return strncmp(name, "00fb", 4) == 0 && strlen(name) >= HANDLE_NAME_MIN && !name[strspn(name, hex)];
+}
+
+/*
+ * What we or overlayfs made there are directories, closed to others. Anything else was put in their place, or was there before: that is
+ * neither followed nor cleared.
+ */
+static int check_own_dir(const struct layers *l, int dir, const char *name, struct problem *p)
+{
+	struct dirent *de;
+	struct stat st;
+	int fd, r = 0;
+	DIR *d;
+
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode))
+		return not_ours(l, -ENOTDIR, name, "is not a directory", p);
+	fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	d = fd >= 0 ? fdopendir(fd) : NULL;
+	if (!d) {
+		r = problem_errno(p, -errno, l->work);
+		(void) fd_close(fd);
+		return r;
+	}
+	while (r == 0 && (de = readdir(d))) {
+		if (strcmp(de->d_name, ".") == 0 || strcmp(de->d_name, "..") == 0)
+			continue;
+		if (st.st_mode & (S_IRWXG | S_IRWXO) || !is_made_name(de->d_name))
+			r = not_ours(l, -ENOTEMPTY, name, "holds something else", p);
+	}
+	(void) closedir(d); /* only read from */
+	return r;
 }
 
 /* A work directory is cleared without asking: so it must never be one that is used for anything else. */

@@ -48,6 +48,22 @@ for name in work index; do
 	rm "$W/$name"
 done
 [ -e "$T/precious/file" ] || fail "cleared what a link led to"
+# What somebody has in a directory of that name is not ours to clear; what overlays leave behind is.
+for name in work index; do
+	for mode in 755 700; do
+		mkdir -m $mode "$W/$name"
+		mkdir "$W/$name/thesis"
+		bad 1 "$W.*$name.*holds something else" mount $(layers) "$M"
+		rmdir "$W/$name/thesis" || fail "cleared what was in $name"
+		rmdir "$W/$name"
+	done
+done
+mkdir "$W/work" "$W/work/#17"
+bad 1 "$W.*work.*holds something else" mount $(layers) "$M"
+chmod 700 "$W/work"
+mount_view
+unmount_view
+gone "$W/work/#17"
 # Too few descriptors at every point on the way: that is what is said, and nothing about /dev/fuse or a missing module.
 for n in $(seq 8 17); do
 	if (ulimit -n "$n" && exec "$OSFUSE" mount $(layers) "$M") >"$T/said" 2>&1; then
