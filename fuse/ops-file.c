@@ -68,6 +68,8 @@ int op_open(struct request *rq)
 	if (r < 0)
 		return r;
 
+	if (overlay_covers_holes(file)) /* the kernel may remember "no blocks", which tar(1) takes for zeros */
+		(void) notify_attr(rq->transport, rq->in->nodeid);
 	if (kill) {
 		r = kill_priv(rq, rq->node, file, &stx);
 		/* The reply has no attributes, and the kernel would run the file with the mode that it remembers. */

@@ -181,6 +181,7 @@ static int fix_for(struct overlay *ov, struct node *n, struct statx *stx)
 		facts.ino = inomap_number(&ov->inomap, ov->io, dev, real_ino, ov->layers[LAYER_UPPER].fd, NULL);
 	r = attr_fix(ov, &facts, stx);
 	attr_round(ov, stx);
+	file_fix_blocks(ov, n, stx);
 	return r;
 }
 

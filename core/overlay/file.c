@@ -37,9 +37,16 @@ struct overlay_file {
 	uint16_t layer; /* guarded by lock */
 };
 
+/* May it be mapped to be written to? A mapping that may takes both rights. */
+static bool is_mappable(const struct overlay_file *f)
+{
+	return (f->flags & O_ACCMODE) == O_RDWR;
+}
+
 static void list_add(struct overlay *ov, struct node *n, struct overlay_file *f)
 {
 	SCOPE_LOCK(&node_shard(ov, n)->lock);
+	n->n_mappable += is_mappable(f);
 	f->next = n->files;
 	if (f->next)
 		f->next->prev = f;
@@ -49,6 +56,7 @@ static void list_add(struct overlay *ov, struct node *n, struct overlay_file *f)
 static void list_remove(struct overlay *ov, struct node *n, struct overlay_file *f)
 {
 	SCOPE_LOCK(&node_shard(ov, n)->lock);
+	n->n_mappable -= is_mappable(f);
 	*(f->prev ? &f->prev->next : &n->files) = f->next;
 	if (f->next)
 		f->next->prev = f->prev;
@@ -270,6 +278,31 @@ int file_statx_any(struct overlay *ov, struct node *n, struct statx *ret)
 	return fd < 0 ? -ESTALE : io_statx(ov->io, fd, NULL, LAYER_STATX_MASK, ret);
 }
 
+/* What a file of this size takes when it has no holes. */
+static uint64_t full_blocks(const struct statx *stx)
+{
+	return (stx->stx_size + 4095) / 4096 * 8;
+}
+
+static bool may_be_mapped(struct overlay *ov, struct node *n)
+{
+	SCOPE_LOCK(&node_shard(ov, n)->lock);
+	return n->n_mappable > 0;
+}
+
+void file_fix_blocks(struct overlay *ov, struct node *n, struct statx *stx)
+{
+	if (stx->stx_blocks < full_blocks(stx) && may_be_mapped(ov, n))
+		stx->stx_blocks = full_blocks(stx);
+}
+
+bool overlay_covers_holes(struct overlay_file *f)
+{
+	struct statx stx;
+
+	return is_mappable(f) && file_statx(f, &stx) == 0 && stx.stx_blocks < full_blocks(&stx);
+}
+
 bool file_is_writable(const struct overlay_file *f)
 {
 	return (f->flags & O_ACCMODE) != O_RDONLY;
@@ -396,6 +429,23 @@ int overlay_fallocate(struct overlay_file *f, int mode, uint64_t off, uint64_t l
 	});
 }
 
+/* Everything is data, up to the end. */
+static int64_t seek_in_data(struct overlay_file *f, int fd, uint64_t off, int whence)
+{
+	struct statx stx;
+	int r = io_statx(f->ov->io, fd, NULL, STATX_SIZE, &stx);
+
+	if (r < 0)
+		return r;
+	if (off >= stx.stx_size)
+		return -ENXIO;
+	return whence == SEEK_DATA ? (int64_t) off : (int64_t) stx.stx_size;
+}
+
+/*
+ * What is written through a mapping is in the kernel's pages first: where the layer has a hole there may be data by now. The kernel
+ * does not write pages back before it asks for holes, and does not say what is mapped, so any file that may be counts.
+ */
 int64_t overlay_seek(struct overlay_file *f, uint64_t off, int whence)
 {
 	int r = check_use(f, GATE_READ), fd = r < 0 ? r : current_fd(f);
@@ -405,6 +455,8 @@ int64_t overlay_seek(struct overlay_file *f, uint64_t off, int whence)
 		return -EINVAL;
 	if (fd < 0)
 		return fd;
+	if (may_be_mapped(f->ov, f->node))
+		return seek_in_data(f, fd, off, whence);
 	at = readable(f, off, 1) > 0 ? io_seek(f->ov->io, fd, off, whence) : -ENXIO;
 	if (at > 0 && readable(f, (uint64_t) at, 1) == 0) /* beyond the end, where there is a hole */
 		return whence == SEEK_HOLE ? (int64_t) atomic_load(&f->size) : -ENXIO;

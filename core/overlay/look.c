@@ -17,6 +17,7 @@
 #include "overlay/alias.h"
 #include "overlay/attr.h"
 #include "overlay/dircache.h"
+#include "overlay/file.h"
 #include "overlay/gate.h"
 #include "overlay/ids.h"
 #include "overlay/index.h"
@@ -728,6 +729,7 @@ static void give(struct overlay *ov, struct node *n, const struct found *f, stru
 		ret->stx.stx_blocks = n_blocks > 0 ? n_blocks : f->stx.stx_blocks;
 	}
 	attr_round(ov, &ret->stx);
+	file_fix_blocks(ov, n, &ret->stx);
 	ret->hidden = false;
 	ret->other_case = f->spelled[0];
 	node_give(ov, n, ret);

@@ -274,7 +274,10 @@ enum {
 ssize_t overlay_write(struct overlay_file *file, const void *buf, size_t size, uint64_t off, unsigned int flags);
 int overlay_fsync(struct overlay_file *file, bool data_only);
 int overlay_fallocate(struct overlay_file *file, int mode, uint64_t off, uint64_t len);
-int64_t overlay_seek(struct overlay_file *file, uint64_t off, int whence); /* SEEK_DATA, SEEK_HOLE */
+/* SEEK_DATA, SEEK_HOLE. While the object is open to be read and written it has no holes: see overlay_covers_holes(). */
+int64_t overlay_seek(struct overlay_file *file, uint64_t off, int whence);
+/* Does the object show more blocks since this file was opened? Pages of a mapping may fill holes before the layer hears of it. */
+bool overlay_covers_holes(struct overlay_file *file);
 ssize_t overlay_copy_range(struct overlay_file *in, uint64_t off_in, struct overlay_file *out, uint64_t off_out, size_t len);
 
 /*

@@ -157,6 +157,7 @@ struct node {
 	struct places *places; /* directories */
 	struct node_ext *ext;
 	struct overlay_file *files; /* open on it */
+	uint32_t n_mappable; /* of them may be mapped to be written to: what the layer says of holes is not all */
 	int fd;		   /* O_PATH or better, on an object that no name leads to any more; else -EBADF */
 };
 

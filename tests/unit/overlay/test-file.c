@@ -188,7 +188,7 @@ static void test_holes(void **state)
 
 	fixture_open(f, 1);
 	assert_int_equal(view_write(f, "a", ""), 0);
-	assert_int_equal(view_open(f, "a", O_RDWR, &file), 0);
+	assert_int_equal(view_open(f, "a", O_WRONLY, &file), 0);
 	assert_int_equal(overlay_write(file, "x", 1, 1 << 20, false), 1);
 	assert_int_equal(overlay_seek(file, 0, SEEK_HOLE), 0);
 	assert_int_equal(overlay_seek(file, 0, SEEK_DATA), 1 << 20);
@@ -200,6 +200,34 @@ static void test_holes(void **state)
 	assert_int_equal(overlay_fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 1 << 20, 4096), 0);
 	assert_int_equal(view_stat(f, "a").stx_size, (1 << 20) + 1);
 	overlay_release(file);
+}
+
+/* Whoever may have mapped a file may have filled its holes, and the layer not have heard of it. */
+static void test_no_holes_under_mapping(void **state)
+{
+	struct fixture *f = *state;
+	struct overlay_file *mapped, *reader;
+	struct entry e;
+
+	fixture_open(f, 1);
+	assert_int_equal(view_write(f, "a", ""), 0);
+	assert_int_equal(view_open(f, "a", O_RDWR, &mapped), 0);
+	assert_int_equal(overlay_write(mapped, "x", 1, 1 << 20, 0), 1);
+	assert_true(overlay_covers_holes(mapped));
+	assert_int_equal(view_open(f, "a", O_RDONLY, &reader), 0);
+	assert_false(overlay_covers_holes(reader));
+	assert_int_equal(overlay_seek(reader, 4096, SEEK_DATA), 4096);
+	assert_int_equal(overlay_seek(reader, 4096, SEEK_HOLE), (1 << 20) + 1);
+	assert_int_equal(overlay_seek(reader, (1 << 20) + 1, SEEK_DATA), -ENXIO);
+	assert_int_equal(overlay_seek(reader, (1 << 20) + 1, SEEK_HOLE), -ENXIO);
+	assert_true(view_stat(f, "a").stx_blocks > (1 << 20) / 512);
+	assert_int_equal(overlay_lookup(f->ov, &f->who, overlay_root(f->ov), "a", &e), 1);
+	assert_true(e.stx.stx_blocks > (1 << 20) / 512);
+	overlay_forget(f->ov, e.node, 1);
+	overlay_release(mapped);
+	assert_int_equal(overlay_seek(reader, 0, SEEK_DATA), 1 << 20);
+	assert_true(view_stat(f, "a").stx_blocks < (1 << 20) / 512);
+	overlay_release(reader);
 }
 
 static void test_copy_range(void **state)
@@ -288,7 +316,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		FIXTURE_TEST(test_read_and_write), FIXTURE_TEST(test_what_can_be_opened), FIXTURE_TEST(test_reader_sees_later_writes),
 		FIXTURE_TEST(test_reader_of_renamed), FIXTURE_TEST(test_failing_switch), FIXTURE_TEST(test_many_open),
-		FIXTURE_TEST(test_holes), FIXTURE_TEST(test_copy_range), FIXTURE_TEST(test_kill_priv), FIXTURE_TEST(test_volatile),
+		FIXTURE_TEST(test_holes), FIXTURE_TEST(test_no_holes_under_mapping),
+		FIXTURE_TEST(test_copy_range), FIXTURE_TEST(test_kill_priv), FIXTURE_TEST(test_volatile),
 		FIXTURE_TEST(test_failing_data),
 		FIXTURE_TEST(test_truncates_no_other),
 	};
