@@ -176,7 +176,8 @@ int op_write(struct request *rq)
 		return -EBADF;
 	n = overlay_write(file, data, in->size, in->offset,
 			  (in->write_flags & FUSE_WRITE_KILL_SUIDGID ? OVERLAY_WRITE_KILL_PRIV : 0) |
-			  (in->write_flags & FUSE_WRITE_CACHE ? OVERLAY_WRITE_MAPPED : 0));
+			  (in->write_flags & FUSE_WRITE_CACHE ? OVERLAY_WRITE_MAPPED : 0) |
+			  (in->flags & O_APPEND ? OVERLAY_WRITE_APPEND : 0)); /* as it is now: F_SETFL may have changed it */
 	return n < 0 ? (int) n : reply_size(rq, (uint32_t) n);
 }
 

@@ -150,10 +150,12 @@ static int64_t do_read(const struct io_op *op)
 
 static int64_t do_write(const struct io_op *op)
 {
+	struct iovec iov = { (void *) (uintptr_t) op->cbuf, op->len };
 	ssize_t n;
 
 	do
-		n = pwrite(op->fd, op->cbuf, op->len, (off_t) op->off);
+		n = op->flags ? pwritev2(op->fd, &iov, 1, (off_t) op->off, (int) op->flags)
+			      : pwrite(op->fd, op->cbuf, op->len, (off_t) op->off);
 	while (n < 0 && errno == EINTR);
 	return result(n);
 }

@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 #include <time.h>
 
 #include "base/macro.h"
@@ -29,7 +30,7 @@ enum io_kind {
 	IO_STATX,	/* fd, name, mask, buf: struct statx. Answers from what the kernel has, never asks a server */
 	IO_STATFS,	/* fd, buf: struct statfs */
 	IO_READ,	/* fd, buf, len, off; res: bytes */
-	IO_WRITE,	/* fd, cbuf, len, off; res: bytes */
+	IO_WRITE,	/* fd, cbuf, len, off, flags: RWF_*; with RWF_APPEND off does not count; res: bytes */
 	IO_READLINK,	/* fd, name, buf, len; res: bytes, no NUL */
 	IO_GETDENTS,	/* fd, buf, len; res: bytes of struct linux_dirent64 */
 	IO_SEEK,	/* fd, off, flags: SEEK_*; res: offset */

@@ -91,7 +91,13 @@ static int file_new_on(struct overlay *ov, const struct actor *who, struct node 
 
 int file_new(struct overlay *ov, const struct actor *who, struct node *n, int fd, int flags, struct overlay_file **ret)
 {
-	return file_new_on(ov, who, n, &(struct data_file) { .fd = fd, .layer = LAYER_UPPER, .size = UINT64_MAX }, flags, ret);
+	struct data_file data = { .fd = fd, .size = UINT64_MAX };
+
+	{
+		SCOPE_LOCK(&node_shard(ov, n)->lock);
+		data.layer = n->layer;
+	}
+	return file_new_on(ov, who, n, &data, flags, ret);
 }
 
 void overlay_release(struct overlay_file *f)
@@ -165,7 +171,7 @@ static int check_use(struct overlay_file *f, enum gate_op op)
 }
 
 /*
- * How the layer's file is opened. Not with O_APPEND: offsets come with each write. Nor with O_TRUNC: what is found under the name
+ * How the layer's file is opened. Not with O_APPEND: what a mapping writes has its place, see place_of_write() for the rest. Nor with O_TRUNC: what is found under the name
  * may turn out to be another file, so it is cut off once it is known to be the right one, which takes a descriptor to write with.
  */
 static int layer_flags(int flags)
@@ -346,12 +352,26 @@ static int drop_set_id(struct overlay_file *f, int fd)
 	return mode != (stx.stx_mode & 07777) ? io_chmod(f->ov->io, fd, NULL, mode) : 0;
 }
 
-static ssize_t write_all(struct overlay_file *f, int fd, const char *buf, size_t size, uint64_t off)
+/*
+ * Appending: the kernel says where, by the size that it remembers, which in the upper is the size. Others write to the lower too, and
+ * have nothing overwritten; the kernel asks for the size before it reads, as it does after any write.
+ */
+static uint32_t place_of_write(struct overlay_file *f, unsigned int flags)
+{
+	if (!(flags & OVERLAY_WRITE_APPEND))
+		return 0;
+	SCOPE_LOCK(&f->lock);
+	return f->layer != LAYER_UPPER ? RWF_APPEND : 0;
+}
+
+static ssize_t write_all(struct overlay_file *f, int fd, const char *buf, size_t size, uint64_t off, uint32_t rwf)
 {
 	size_t done = 0;
 
 	while (done < size) {
-		ssize_t n = io_write(f->ov->io, fd, buf + done, size - done, off + done);
+		ssize_t n = (ssize_t) io_one(f->ov->io, (struct io_op) {
+			.kind = IO_WRITE, .fd = fd, .cbuf = buf + done, .len = size - done, .off = off + done, .flags = rwf,
+		});
 
 		if (n < 0 && done == 0)
 			return n;
@@ -368,7 +388,7 @@ static ssize_t write_mapped(struct overlay_file *f, int fd, const void *buf, siz
 	char caps[64]; /* struct vfs_ns_cap_data has 24 bytes */
 	ssize_t n_caps = io_getxattr(f->ov->io, fd, NULL, CAPABILITY, caps, sizeof(caps)), n;
 
-	n = write_all(f, fd, buf, size, off);
+	n = write_all(f, fd, buf, size, off, 0);
 	if (n_caps > 0)
 		(void) io_setxattr(f->ov->io, fd, NULL, CAPABILITY, caps, (size_t) n_caps, 0); /* without it, safe */
 	return n;
@@ -385,7 +405,9 @@ ssize_t overlay_write(struct overlay_file *f, const void *buf, size_t size, uint
 		r = drop_set_id(f, fd);
 	if (r < 0)
 		return r;
-	return flags & OVERLAY_WRITE_MAPPED ? write_mapped(f, fd, buf, size, off) : write_all(f, fd, buf, size, off);
+	if (flags & OVERLAY_WRITE_MAPPED)
+		return write_mapped(f, fd, buf, size, off);
+	return write_all(f, fd, buf, size, off, place_of_write(f, flags));
 }
 
 /* The data is safe in the lower; what may have changed is the object with the attributes. */

@@ -270,6 +270,7 @@ ssize_t overlay_read(struct overlay_file *file, void *buf, size_t size, uint64_t
 enum {
 	OVERLAY_WRITE_KILL_PRIV = 1 << 0, /* the writer is unprivileged: the set-id bits go */
 	OVERLAY_WRITE_MAPPED = 1 << 1,	  /* pages of a mapping, written back: what a mapping changes takes nothing away */
+	OVERLAY_WRITE_APPEND = 1 << 2,	  /* off is where the end was: where others may have moved it, it goes to where it is */
 };
 ssize_t overlay_write(struct overlay_file *file, const void *buf, size_t size, uint64_t off, unsigned int flags);
 int overlay_fsync(struct overlay_file *file, bool data_only);

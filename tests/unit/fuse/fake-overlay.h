@@ -306,6 +306,7 @@ ssize_t overlay_write(struct overlay_file *file, const void *buf, size_t size, u
 	fake.size = size;
 	fake.off = off;
 	fake.flag = flags & OVERLAY_WRITE_KILL_PRIV;
+	fake.flags = (int) flags;
 	return fake.result < 0 ? fake.result : (ssize_t) size;
 }
 

@@ -459,7 +459,8 @@ static void test_read_write(void **state)
 {
 	uint64_t fh = add_file();
 	struct fuse_read_in read_in = { .fh = fh, .offset = 3, .size = UINT32_MAX };
-	struct fuse_write_in write_in = { .fh = fh, .offset = 8, .size = 5, .write_flags = FUSE_WRITE_KILL_SUIDGID };
+	struct fuse_write_in write_in = { .fh = fh, .offset = 8, .size = 5, .write_flags = FUSE_WRITE_KILL_SUIDGID,
+					 .flags = O_WRONLY | O_APPEND };
 	const struct fuse_write_out *out = (const void *) answers.data;
 
 	fake.result = 6;
@@ -478,6 +479,7 @@ static void test_read_write(void **state)
 	add("hello", 5);
 	assert_int_equal(run(), 0);
 	assert_true(fake.size == 5 && fake.off == 8 && fake.flag && out->size == 5);
+	assert_int_equal(fake.flags, OVERLAY_WRITE_KILL_PRIV | OVERLAY_WRITE_APPEND);
 	assert_int_equal(run_len(msg_len - 1), -EINVAL); /* says 5, has 4 */
 
 	fake.verb = "";

@@ -110,6 +110,9 @@ static void test_data(void **state)
 	}
 	assert_int_equal(io_fsync(f->sync, fd, false), 0);
 	assert_int_equal(io_fsync(f->sync, fd, true), 0);
+	assert_int_equal(one(f, (struct io_op) { .kind = IO_WRITE, .fd = fd, .cbuf = "ab", .len = 2, .flags = RWF_APPEND }), 2);
+	assert_int_equal(io_read(f->sync, fd, buf, sizeof(buf), 9), 3);
+	assert_memory_equal(buf, "9ab", 3);
 	assert_int_equal(io_write(f->sync, -EBADF, "x", 1, 0), -EBADF);
 	(void) close(fd);
 	(void) close(fd2);

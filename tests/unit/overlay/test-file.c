@@ -28,6 +28,40 @@ static void test_read_and_write(void **state)
 	assert_int_equal(overlay_syncfs(f->ov, &f->who), 0);
 }
 
+static ssize_t append(struct overlay_file *file, const char *text, uint64_t off)
+{
+	return overlay_write(file, text, strlen(text), off, OVERLAY_WRITE_APPEND);
+}
+
+/* In the lower others append too; in the upper the kernel knows where the end is. */
+static void test_append_loses_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct overlay_file *file, *made;
+	struct entry e;
+
+	layer_file(f, "l1/direct", "0123");
+	layer_file(f, "l1/copied", "0123");
+	fixture_set_policy(f, "rw /direct\nrw /made\n");
+	fixture_open(f, 1);
+	assert_int_equal(view_open(f, "direct", O_RDWR | O_APPEND, &file), 0);
+	assert_int_equal(append(file, "ab", 2), 2);
+	assert_int_equal(overlay_write(file, "x", 1, 0, OVERLAY_WRITE_MAPPED | OVERLAY_WRITE_APPEND), 1);
+	assert_int_equal(overlay_write(file, "y", 1, 1, 0), 1);
+	overlay_release(file);
+	assert_content(f, "direct", "xy23ab");
+	assert_int_equal(overlay_create(f->ov, &f->who, overlay_root(f->ov), "made", 0600, O_WRONLY | O_APPEND, &e, &made), 0);
+	assert_int_equal(append(made, "ab", 0), 2);
+	assert_int_equal(append(made, "cd", 0), 2);
+	overlay_release(made);
+	overlay_forget(f->ov, e.node, 1);
+	assert_content(f, "made", "abcd");
+	assert_int_equal(view_open(f, "copied", O_WRONLY | O_APPEND, &file), 0);
+	assert_int_equal(append(file, "ab", 2), 2);
+	overlay_release(file);
+	assert_content(f, "copied", "01ab");
+}
+
 static void test_what_can_be_opened(void **state)
 {
 	struct fixture *f = *state;
@@ -314,7 +348,8 @@ static void test_failing_data(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		FIXTURE_TEST(test_read_and_write), FIXTURE_TEST(test_what_can_be_opened), FIXTURE_TEST(test_reader_sees_later_writes),
+		FIXTURE_TEST(test_read_and_write), FIXTURE_TEST(test_append_loses_nothing),
+		FIXTURE_TEST(test_what_can_be_opened), FIXTURE_TEST(test_reader_sees_later_writes),
 		FIXTURE_TEST(test_reader_of_renamed), FIXTURE_TEST(test_failing_switch), FIXTURE_TEST(test_many_open),
 		FIXTURE_TEST(test_holes), FIXTURE_TEST(test_no_holes_under_mapping),
 		FIXTURE_TEST(test_copy_range), FIXTURE_TEST(test_kill_priv), FIXTURE_TEST(test_volatile),
