@@ -8,7 +8,8 @@
 
 /*
  * Asked for when the kernel offers it. What is missing here, and why:
- * POSIX_LOCKS, FLOCK_LOCKS: the kernel then keeps locks itself, complete and without a request.
+ * POSIX_LOCKS, FLOCK_LOCKS: the kernel then keeps locks itself, complete and without a request. They do not meet those that others
+ *   hold on a file which is changed in the lower, see osfuse-policy(5).
  * EXPORT_SUPPORT: would have to find "." and ".." of a bare inode number after a restart.
  * WRITEBACK_CACHE: sizes and times would be the kernel's and not the layer's.
  * ABORT_ERROR, which is there, tells an aborted connection from an unmounted one.
