@@ -6,9 +6,11 @@
 #include <inttypes.h>
 
 #include "fuse/logbook.h"
+#include "fuse/policies.h"
 #include "fuse/problem.h"
 #include "policy/learn.h"
 #include "store/logread.h"
+#include "store/store.h"
 
 struct gathered {
 	uint64_t n_allowed;
@@ -79,6 +81,24 @@ static int write_policy(const struct logbook *b, struct learner *l, FILE *f, str
 	return 0;
 }
 
+/* The learner, with the policy of the sandbox: what that hides, nothing learned may show. */
+static int open_learner(const struct logbook *b, const struct policy_world *world, struct learner **ret, struct problem *p)
+{
+	const struct sandbox_settings *s = sandbox_settings(b->box.sandbox);
+	_cleanup_(policy_unrefp) struct policy *own = NULL;
+	_cleanup_free_ char *report = NULL;
+	int r = policies_load(s->policy, s->n_policy, s->fold, NULL, &own, &report, p);
+
+	if (report)
+		(void) fputs(report, stderr);
+	if (r < 0)
+		return r;
+	r = learner_new(world, own, ret);
+	if (r == -EINVAL)
+		return problem_set(p, r, "<defaults>", "cannot be used without a home directory");
+	return r < 0 ? problem_errno(p, r, b->name) : 0;
+}
+
 int learn_from_log(const char *name, const struct policy_world *world, FILE *f, struct problem *p)
 {
 	_cleanup_(learner_freep) struct learner *l = NULL;
@@ -86,12 +106,9 @@ int learn_from_log(const char *name, const struct policy_world *world, FILE *f, 
 	struct logbook b = { 0 };
 	int r;
 
-	r = learner_new(world, &l);
-	if (r == -EINVAL)
-		return problem_set(p, r, "<defaults>", "cannot be used without a home directory");
-	if (r < 0)
-		return problem_errno(p, r, name);
 	r = logbook_open(&b, name, p);
+	if (r == 0)
+		r = open_learner(&b, world, &l, p);
 	if (r == 0)
 		r = gather(&b, l, &g, p);
 	if (r == 0)

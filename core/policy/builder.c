@@ -5,8 +5,6 @@
 #include "policy/builder.h"
 #include "policy/compiled.h"
 
-#define COMMAND_LINE "command line"
-
 int policy_builder_new(const struct policy_world *world, struct policy_builder **ret)
 {
 	struct policy_builder *b = calloc(1, sizeof(*b));
@@ -51,7 +49,7 @@ int policy_builder_add(struct policy_builder *b, const char *name, const char *t
 
 int policy_builder_add_rule(struct policy_builder *b, enum policy_verb verb, const char *pattern)
 {
-	struct source src = { .b = b, .name = COMMAND_LINE, .line = ++b->n_command_line, .text = pattern, .len = strlen(pattern) };
+	struct source src = { .b = b, .name = POLICY_COMMAND_LINE, .line = ++b->n_command_line, .text = pattern, .len = strlen(pattern) };
 	_cleanup_(word_done) struct word w = { .column = 1, .end = (uint32_t) src.len + 1, .quoted = true };
 	int r = 0;
 

@@ -9,6 +9,11 @@
  * A directory that was looked at but in which nothing was used has two rules, "ro D" and "hide D/…", so that it shows and is empty. One in
  * which something was used needs none: it is the way there.
  *
+ * A file that was only looked at is denied: that lets it be looked at, and no more.
+ *
+ * What the policy hid and denied that was there at the time is a secret as those of the shipped one are. Its rules are taken over, where
+ * they lead into what is generalised, and nothing is generalised to where it hid all but what it named.
+ *
  * The text is compiled, and every event judged by it, before it is given out: what was refused and would be allowed gets a rule
  * of its own, and so does what was allowed and would be refused.
  */
@@ -19,25 +24,25 @@
 #include <fnmatch.h>
 #include <string.h>
 
-#include "base/utf8.h"
 #include "policy/policy.h"
+#include "policy/rulelist.h"
 
 #define ENOUGH 3      /* siblings that stand for all of them */
 #define PREFIX_MIN 3  /* bytes that names must have in common at their beginning */
-#define LINE_WIDTH 100
 #define MAX_TOLD 40   /* refusals that are listed */
 
 enum {
-	USE_SEE = 1,	    /* looked at, listed */
-	USE_READ = 2,	    /* or run */
+	USE_SEE = 1,	    /* looked at */
+	USE_READ = 2,	    /* or listed */
 	USE_WRITE = 4,
 	USE_MADE = 8,	    /* or removed, or renamed */
 	USE_DIR = 16,	    /* it is a directory */
-	REFUSED_READ = 32,
-	REFUSED_WRITE = 64,
+	USE_RUN = 32,
+	REFUSED_SEE = 64,
+	REFUSED_READ = 128,
+	REFUSED_WRITE = 256,
+	REFUSED_RUN = 512,
 };
-
-enum verb { NOTHING, RO, COW, HIDE };
 
 struct use {
 	char *path;
@@ -47,11 +52,11 @@ struct use {
 struct node {
 	char *path; /* "" for the root */
 	unsigned int flags;
-	bool secret; /* what is shipped hides or denies it */
+	bool secret; /* what is shipped, or was there at the time, hides or denies it */
 	bool shown;  /* it only denies it, and no more than that is needed */
 	bool used;   /* it, or something below, gets a rule */
-	enum verb whole;   /* generalised: all of it */
-	enum verb general; /* a directory: the same, or what the glob says that stands for all that was used in it */
+	enum rule_verb whole;   /* generalised: all of it */
+	enum rule_verb general; /* a directory: the same, or what the glob says that stands for all that was used in it */
 	struct glob *glob; /* this stands for it in its directory */
 	struct node *first, *last, *next;
 };
@@ -59,30 +64,21 @@ struct node {
 struct glob {
 	struct glob *next;
 	char *pattern; /* of the name, escaped */
-	enum verb verb;
+	enum rule_verb verb;
 	bool written;
-};
-
-struct rule {
-	enum verb verb;
-	char *pattern; /* as text */
-};
-
-struct rules {
-	struct rule *v;
-	size_t n, size;
 };
 
 struct learner {
 	const struct policy_world *world;
 	struct policy *defaults;
+	struct policy *own; /* that was there at the time; NULL: not known */
 	struct use *uses;
 	size_t n_uses, size;
 	size_t n_allowed, n_refused; /* events */
 	/* Made anew by learner_write(). */
 	struct node *root;
 	struct glob *globs;
-	struct rules plain, still_refused, secrets;
+	struct rulelist plain, still_refused, kept, secrets;
 };
 
 /* Events */
@@ -98,7 +94,7 @@ static int compile(const struct policy_world *world, const char *text, size_t le
 	return r < 0 ? r : policy_builder_compile(b, false, ret);
 }
 
-int learner_new(const struct policy_world *world, struct learner **ret)
+int learner_new(const struct policy_world *world, struct policy *own, struct learner **ret)
 {
 	static const char text[] = "include <defaults>\n";
 	_cleanup_(learner_freep) struct learner *l = calloc(1, sizeof(*l));
@@ -110,6 +106,7 @@ int learner_new(const struct policy_world *world, struct learner **ret)
 	r = compile(world, text, sizeof(text) - 1, &l->defaults);
 	if (r < 0)
 		return r;
+	l->own = own ? policy_ref(own) : NULL;
 	*ret = steal_ptr(l);
 	return 0;
 }
@@ -120,9 +117,13 @@ static unsigned int flags_of(const struct learn_event *e)
 		const char *op;
 		unsigned int flags;
 	} ops[] = {
-		{ "look", USE_SEE },	 { "stat", USE_SEE },	   { "list", USE_SEE | USE_DIR }, { "readlink", USE_SEE },
-		{ "getxattr", USE_SEE }, { "listxattr", USE_SEE }, { "read", USE_READ },	  { "exec", USE_READ },
-		{ "create", USE_MADE },	 { "mkdir", USE_MADE },	   { "remove", USE_MADE },	  { "rename", USE_MADE },
+		{ "look", USE_SEE },	  { "stat", USE_SEE },	    { "list", USE_READ | USE_DIR }, { "readlink", USE_READ },
+		{ "getxattr", USE_READ }, { "listxattr", USE_READ }, { "read", USE_READ },	    { "exec", USE_RUN },
+		{ "create", USE_MADE },	  { "mkdir", USE_MADE },    { "remove", USE_MADE },	    { "rename", USE_MADE },
+	};
+	static const unsigned int refused[] = {
+		[USE_SEE] = REFUSED_SEE, [USE_READ] = REFUSED_READ, [USE_WRITE] = REFUSED_WRITE, [USE_MADE] = REFUSED_WRITE,
+		[USE_RUN] = REFUSED_RUN,
 	};
 	unsigned int flags = USE_WRITE;
 
@@ -130,7 +131,7 @@ static unsigned int flags_of(const struct learn_event *e)
 		if (strcmp(e->op, ops[i].op) == 0)
 			flags = ops[i].flags;
 	if (e->refused)
-		flags = flags & (USE_WRITE | USE_MADE) ? REFUSED_WRITE : REFUSED_READ;
+		flags = refused[flags & ~(unsigned int) USE_DIR];
 	return flags | (e->is_dir > 0 ? USE_DIR : 0u);
 }
 
@@ -254,11 +255,16 @@ static const char *name_of(const struct node *n)
 	return strrchr(n->path, '/') + 1; /* not for the root */
 }
 
-static enum verb need(const struct node *n)
+static enum rule_verb need(const struct node *n)
 {
 	if (n->flags & (USE_WRITE | USE_MADE))
 		return COW;
-	return n->flags & (USE_SEE | USE_READ) ? RO : NOTHING;
+	if (n->flags & (USE_READ | USE_RUN))
+		return RO;
+	if (!(n->flags & USE_SEE))
+		return NOTHING;
+	/* Who walks through a directory looks at it, no more. A device that is denied cannot even be looked at. */
+	return (is_dir(n) && !(n->flags & REFUSED_READ)) || is_below(n->path, "/dev") ? RO : DENY;
 }
 
 /* Puts a path into the tree; paths come in order, so it is new, and its place is at the end. */
@@ -290,14 +296,18 @@ static int add_node(struct node *root, const struct use *u)
 
 static int find_secrets(struct learner *l, struct node *n)
 {
-	struct policy_verdict v;
+	const char *path = n->path[0] ? n->path : "/";
+	struct policy_verdict v, own;
 	int r;
 
-	r = policy_judge(l->defaults, n->path[0] ? n->path : "/", is_dir(n), &v);
+	r = policy_judge(l->defaults, path, is_dir(n), &v);
+	own = v;
+	if (r == 0 && l->own)
+		r = policy_judge(l->own, path, is_dir(n), &own);
 	if (r < 0)
 		return r;
-	n->secret = v.access <= POLICY_DENY && !v.passage;
-	n->shown = v.access == POLICY_DENY && !(n->flags & (USE_READ | USE_WRITE | USE_MADE));
+	n->secret = (v.access <= POLICY_DENY && !v.passage) || (own.access <= POLICY_DENY && !own.passage);
+	n->shown = n->secret && MIN(v.access, own.access) == POLICY_DENY && !(n->flags & (USE_READ | USE_WRITE | USE_MADE | USE_RUN));
 	for (struct node *c = n->first; c; c = c->next) {
 		r = find_secrets(l, c);
 		if (r < 0)
@@ -319,26 +329,6 @@ static int make_tree(struct learner *l)
 }
 
 /* Patterns as text */
-
-/*
- * A name as a pattern that matches only it. But people are to read it, so what would play tricks on them is written as "?": for each byte
- * one, which matches little else.
- */
-static void put_escaped(FILE *f, const char *s, size_t len)
-{
-	uint32_t c;
-
-	for (size_t i = 0, n; i < len; i += n) {
-		n = MAX(utf8_decode(s + i, len - i, &c), (size_t) 1);
-		if ((n > 1 || (unsigned char) s[i] < 0x80) && utf8_is_trick(c)) {
-			(void) fprintf(f, "%.*s", (int) n, "????");
-			continue;
-		}
-		if (strchr("*?[\\ \"$", s[i]))
-			(void) fputc('\\', f);
-		(void) fwrite(s + i, 1, n, f);
-	}
-}
 
 static const char *behind_home(const struct learner *l, const char *path)
 {
@@ -366,7 +356,7 @@ static char *path_pattern(const struct learner *l, const char *path, const char 
 		(void) fputc('~', f);
 	else
 		rest = path;
-	put_escaped(f, rest, strlen(rest));
+	rulelist_put_name(f, rest, strlen(rest));
 	if (tail || !path[0])
 		(void) fprintf(f, "/%s", tail ? tail : "");
 	if (fclose(f) != 0) {
@@ -376,32 +366,11 @@ static char *path_pattern(const struct learner *l, const char *path, const char 
 	return text;
 }
 
-static int add_rule(const struct learner *l, struct rules *to, enum verb verb, const char *path, const char *tail)
+static int add_rule(const struct learner *l, struct rulelist *to, enum rule_verb verb, const char *path, const char *tail)
 {
-	char *pattern;
+	char *pattern = path_pattern(l, path, tail);
 
-	if (to->n == to->size) {
-		size_t size = MAX(to->size * 2, (size_t) 64);
-		struct rule *v = reallocarray(to->v, size, sizeof(*v));
-
-		if (!v)
-			return -ENOMEM;
-		to->v = v;
-		to->size = size;
-	}
-	pattern = path_pattern(l, path, tail);
-	if (!pattern)
-		return -ENOMEM;
-	to->v[to->n++] = (struct rule) { .verb = verb, .pattern = pattern };
-	return 0;
-}
-
-static void rules_done(struct rules *r)
-{
-	for (size_t i = 0; i < r->n; i++)
-		free(r->v[i].pattern);
-	free(r->v);
-	*r = (struct rules) { 0 };
+	return pattern ? rulelist_add(to, verb, pattern) : -ENOMEM;
 }
 
 /* Generalising */
@@ -450,10 +419,30 @@ static bool is_wide(const struct learner *l, const struct node *n)
 	return is_below(n->path, "/run/user") && !strchr(n->path + strlen("/run/user/"), '/');
 }
 
-/* A file that was used, and may be generalised. */
-static bool is_plain(const struct node *n)
+/* A file that was used (seen: only looked at), and may be generalised. */
+static bool is_plain(const struct node *n, bool seen)
 {
-	return !n->secret && !is_dir(n) && need(n) != NOTHING;
+	return !n->secret && !is_dir(n) && (seen ? need(n) == DENY : need(n) >= RO);
+}
+
+/*
+ * Did the policy of the time keep away what is in dir and has no name that anybody thought of, but for its beginning and end? Then what
+ * it showed there were exceptions, and stand for nothing else.
+ */
+static int shuts(const struct learner *l, const struct node *dir, const char *begin, size_t len, const char *end)
+{
+	_cleanup_free_ char *path = NULL;
+	struct policy_verdict v;
+	int r;
+
+	if (!l->own)
+		return 0;
+	if (asprintf(&path, "%s/%.*s\1%s", dir->path, (int) len, begin, end ? end : "") < 0) {
+		path = NULL;
+		return -ENOMEM;
+	}
+	r = policy_judge(l->own, path, false, &v);
+	return r < 0 ? r : v.access <= POLICY_DENY;
 }
 
 /* ".py" of "os.py"; "" of "Makefile" and ".bashrc". */
@@ -464,13 +453,13 @@ static const char *ending(const char *name)
 	return dot && dot != name ? dot : name + strlen(name);
 }
 
-static bool shares(const struct node *n, const char *end)
+static bool shares(const struct node *n, bool seen, const char *end)
 {
-	return is_plain(n) && !n->glob && name_of(n)[0] != '.' && (!end || strcmp(ending(name_of(n)), end) == 0);
+	return is_plain(n, seen) && !n->glob && name_of(n)[0] != '.' && (!end || strcmp(ending(name_of(n)), end) == 0);
 }
 
 /* How long a beginning all of them have in common. Numbers at its end are by chance. */
-static size_t common_prefix(const struct node *dir, const char *end)
+static size_t common_prefix(const struct node *dir, bool seen, const char *end)
 {
 	const char *first = NULL;
 	size_t len = 0;
@@ -479,7 +468,7 @@ static size_t common_prefix(const struct node *dir, const char *end)
 		const char *name = name_of(c);
 		size_t n, max = strlen(name) - (end ? strlen(end) : 0);
 
-		if (!shares(c, end))
+		if (!shares(c, seen, end))
 			continue;
 		if (!first) {
 			first = name;
@@ -497,50 +486,55 @@ static size_t common_prefix(const struct node *dir, const char *end)
 }
 
 /* Puts a glob in place of the files in dir that share the end (NULL: of all), if it says anything. */
-static int make_glob(struct learner *l, struct node *dir, const char *end)
+static int make_glob(struct learner *l, struct node *dir, bool seen, const char *end)
 {
-	size_t n = 0, n_cow = 0, prefix = common_prefix(dir, end), len = 0;
+	size_t n = 0, n_cow = 0, prefix = common_prefix(dir, seen, end), len = 0;
 	struct node *first = NULL;
 	struct glob *g;
 	FILE *f;
+	int r;
 
 	for (struct node *c = dir->first; c; c = c->next)
-		if (shares(c, end)) {
+		if (shares(c, seen, end)) {
 			first = first ? first : c;
 			n++;
 			n_cow += need(c) == COW;
 		}
 	if (n < ENOUGH || (prefix == 0 && !(end && *end)))
 		return 0;
+	r = shuts(l, dir, name_of(first), prefix, end);
+	if (r != 0)
+		return MIN(r, 0);
 	g = calloc(1, sizeof(*g));
 	if (!g)
 		return -ENOMEM;
 	g->next = l->globs;
 	l->globs = g;
-	g->verb = n_cow >= ENOUGH || n_cow == n ? COW : RO;
+	g->verb = seen ? DENY : n_cow >= ENOUGH || n_cow == n ? COW : RO;
 	f = open_memstream(&g->pattern, &len);
 	if (!f)
 		return -ENOMEM;
-	put_escaped(f, name_of(first), prefix);
+	rulelist_put_name(f, name_of(first), prefix);
 	(void) fputc('*', f);
 	if (end)
-		put_escaped(f, end, strlen(end));
+		rulelist_put_name(f, end, strlen(end));
 	if (fclose(f) != 0)
 		return -ENOMEM;
-	for (struct node *c = first; c; c = c->next)
-		if (shares(c, end))
+	/* What was only looked at may be in it too. */
+	for (struct node *c = dir->first; c; c = c->next)
+		if (shares(c, seen, end) || (is_plain(c, true) && !c->glob && fnmatch(g->pattern, name_of(c), FNM_PERIOD) == 0))
 			c->glob = g;
 	return 0;
 }
 
 /* For each ending that three files have in common. */
-static int make_globs(struct learner *l, struct node *dir)
+static int make_globs(struct learner *l, struct node *dir, bool seen)
 {
 	int r = 0;
 
 	for (struct node *c = dir->first; r == 0 && c; c = c->next)
-		if (shares(c, NULL) && *ending(name_of(c)))
-			r = make_glob(l, dir, ending(name_of(c)));
+		if (shares(c, seen, NULL) && *ending(name_of(c)))
+			r = make_glob(l, dir, seen, ending(name_of(c)));
 	return r;
 }
 
@@ -556,13 +550,13 @@ static struct tally count(const struct node *dir)
 	struct tally t = { 0 };
 
 	for (const struct node *c = dir->first; c; c = c->next) {
-		enum verb verb = is_dir(c) ? c->general : need(c);
+		enum rule_verb verb = is_dir(c) ? c->general : need(c);
 
-		if (c->secret || c->glob || verb == NOTHING)
+		if (c->secret || c->glob || verb < RO)
 			continue;
 		t.n++;
 		t.n_cow += verb == COW;
-		if (!is_plain(c))
+		if (!is_plain(c, false))
 			continue;
 		if (t.n_plain++ == 0)
 			t.end = ending(name_of(c));
@@ -578,11 +572,11 @@ static int generalise_dir(struct learner *l, struct node *dir)
 	int r;
 
 	if (is_wide(l, dir))
-		return dir->path[0] ? make_globs(l, dir) : 0;
+		return dir->path[0] ? make_globs(l, dir, false) : 0;
 	if (t.n < ENOUGH)
 		return 0;
 	if (t.n_plain == t.n) {
-		r = make_glob(l, dir, t.end);
+		r = make_glob(l, dir, false, t.end);
 		if (r < 0)
 			return r;
 		rest = count(dir);
@@ -591,8 +585,10 @@ static int generalise_dir(struct learner *l, struct node *dir)
 			return 0;
 		}
 	}
-	dir->whole = dir->general = t.n_cow >= ENOUGH ? COW : RO;
-	return 0;
+	r = shuts(l, dir, "", 0, NULL);
+	if (r == 0)
+		dir->whole = dir->general = t.n_cow >= ENOUGH ? COW : RO;
+	return MIN(r, 0);
 }
 
 static int generalise(struct learner *l, struct node *n)
@@ -607,29 +603,47 @@ static int generalise(struct learner *l, struct node *n)
 		return r;
 	/* What is in a directory that was made, removed or renamed came and went with it. */
 	if ((n->flags & USE_MADE) && !is_home(l, n->path)) {
-		n->whole = n->general = COW;
-		return 0;
+		r = shuts(l, n, "", 0, NULL);
+		if (r == 0)
+			n->whole = n->general = COW;
+		return MIN(r, 0);
 	}
-	return n->first ? generalise_dir(l, n) : 0;
+	r = n->first ? generalise_dir(l, n) : 0;
+	return r == 0 && n->path[0] && n->whole == NOTHING ? make_globs(l, n, true) : r;
 }
 
 /* Rules */
 
 /* A directory that must be there, with nothing of what is in it but what is said of that. */
-static int put_bare(struct learner *l, struct rules *to, const struct node *n, enum verb above)
+static int put_bare(struct learner *l, struct rulelist *to, const struct node *n, enum rule_verb above)
 {
 	int r;
 
-	if (need(n) <= above || (need(n) == RO && n->used))
+	if (need(n) <= above || (need(n) <= RO && n->used))
 		return 0;
 	if (!n->path[0])
 		return 0; /* the root is not hidden */
 	r = add_rule(l, to, need(n), n->path, NULL);
-	return r < 0 ? r : add_rule(l, to, above == NOTHING ? HIDE : above, n->path, "**");
+	return r < 0 || need(n) == DENY ? r : add_rule(l, to, above == NOTHING ? HIDE : above, n->path, "**");
+}
+
+/* The globs of a directory. Those of what was only looked at come first, since they may match more than that. */
+static int put_globs(struct learner *l, const struct node *dir, bool seen, enum rule_verb above)
+{
+	int r = 0;
+
+	for (const struct node *c = dir->first; r == 0 && c; c = c->next) {
+		if (!c->glob || c->glob->written || (c->glob->verb == DENY) != seen)
+			continue;
+		if (c->glob->verb > above)
+			r = add_rule(l, &l->plain, c->glob->verb, dir->path, c->glob->pattern);
+		c->glob->written = true;
+	}
+	return r;
 }
 
 /* above: what holds here by the rules so far. */
-static int put_rules(struct learner *l, struct node *n, enum verb above)
+static int put_rules(struct learner *l, struct node *n, enum rule_verb above)
 {
 	int r = 0;
 
@@ -643,12 +657,10 @@ static int put_rules(struct learner *l, struct node *n, enum verb above)
 	} else if (need(n) > above && !(n->glob && n->glob->verb >= need(n))) {
 		r = add_rule(l, &l->plain, need(n), n->path, NULL);
 	}
-	for (struct node *c = n->first; r == 0 && c; c = c->next) {
-		if (c->glob && !c->glob->written && c->glob->verb > above)
-			r = add_rule(l, &l->plain, c->glob->verb, n->path, c->glob->pattern);
-		if (c->glob)
-			c->glob->written = true;
-	}
+	if (r == 0)
+		r = put_globs(l, n, true, above);
+	if (r == 0)
+		r = put_globs(l, n, false, above);
 	for (struct node *c = n->first; r == 0 && c; c = c->next)
 		r = put_rules(l, c, above);
 	return r;
@@ -669,58 +681,114 @@ static int put_secrets(struct learner *l, const struct node *n)
 	return r;
 }
 
-/* Text */
+/* What the policy of the time kept away */
 
-static const char *verb_text(enum verb verb)
+/* For every rule of it, how much was allowed although it matches: by rules after it. */
+struct exceptions {
+	const struct policy *own;
+	const struct node *node;
+	size_t *n;
+};
+
+static int count_exception(void *arg, int rule)
 {
-	static const char *const names[] = { [RO] = "ro  ", [COW] = "cow ", [HIDE] = "hide" };
+	const struct exceptions *e = arg;
 
-	return names[verb];
+	/* What is denied may be looked at. */
+	e->n[rule] += policy_rule(e->own, rule)->verb != POLICY_VERB_DENY || need(e->node) > DENY;
+	return 0;
 }
 
-/* How much of two patterns is the same directory. */
-static bool same_dir(const char *a, const char *b)
+static int count_exceptions(struct exceptions *e, const struct node *n)
 {
-	const char *end = strrchr(a, '/'), *other = strrchr(b, '/');
+	int r = 0;
 
-	return end && other && end - a == other - b && strncmp(a, b, (size_t) (end - a)) == 0;
+	e->node = n;
+	if (need(n) != NOTHING && !(is_dir(n) && need(n) <= RO)) /* a directory may be the way to what was */
+		r = policy_matches(e->own, n->path[0] ? n->path : "/", is_dir(n), count_exception, e);
+	for (const struct node *c = n->first; r == 0 && c; c = c->next)
+		r = count_exceptions(e, c);
+	return r;
 }
 
-/* Rules one after the other; those of one directory that say the same share a line. */
-static void put_text(FILE *f, const struct rules *rules)
+/* Does one of two paths, of which the second has len bytes, lead to the other? */
+static bool are_related(const char *path, const char *other, size_t len)
 {
-	size_t width = 0;
+	size_t n = strlen(path), common = MIN(n, len);
 
-	for (size_t i = 0; i < rules->n; i++) {
-		const struct rule *r = &rules->v[i], *before = i > 0 ? r - 1 : NULL;
-		size_t len = strlen(r->pattern);
+	return strncmp(path, other, common) == 0 && (n == len || common == 0 || (n > len ? path[len] : other[n]) == '/');
+}
 
-		if (before && before->verb == r->verb && same_dir(before->pattern, r->pattern) && width + 1 + len <= LINE_WIDTH) {
-			(void) fprintf(f, " %s", r->pattern);
-			width += 1 + len;
+/* Is anything generalised that the pattern could match in? Only where it begins is looked at, where that is a plain path. */
+static bool leads_in(const char *pattern, const struct node *n)
+{
+	size_t len = strcspn(pattern, "*?[\\\"$");
+	bool general = n->whole != NOTHING;
+
+	if (pattern[len])
+		while (len > 0 && pattern[len - 1] != '/')
+			len--;
+	if (len > 0 && pattern[len - 1] == '/')
+		len--;
+	for (const struct node *c = n->first; c && !general; c = c->next)
+		general = c->glob;
+	if (general && (pattern[0] != '/' || are_related(n->path, pattern, len)))
+		return true;
+	for (const struct node *c = n->first; c; c = c->next)
+		if (leads_in(pattern, c))
+			return true;
+	return false;
+}
+
+/*
+ * Takes its rules over that hide or deny what nobody asked for, but lies in what is generalised. One that has many exceptions is what
+ * these are excepted from; nothing was generalised to there.
+ */
+static int keep_own(struct learner *l)
+{
+	_cleanup_free_ size_t *n = NULL;
+	struct exceptions e = { .own = l->own };
+	int r;
+
+	if (!l->own || policy_n_rules(l->own) == 0)
+		return 0;
+	e.n = n = calloc(policy_n_rules(l->own), sizeof(*n));
+	if (!n)
+		return -ENOMEM;
+	r = count_exceptions(&e, l->root);
+	for (size_t i = 0; r == 0 && i < policy_n_rules(l->own); i++) {
+		const struct policy_rule *rule = policy_rule(l->own, (int) i);
+		char *pattern;
+
+		if ((rule->verb != POLICY_VERB_HIDE && rule->verb != POLICY_VERB_DENY) || n[i] >= ENOUGH ||
+		    strcmp(rule->source, "<defaults>") == 0 || !leads_in(rule->pattern, l->root))
 			continue;
-		}
-		(void) fprintf(f, "%s%s %s", before ? "\n" : "", verb_text(r->verb), r->pattern);
-		width = 5 + len;
+		pattern = rulelist_pattern(rule);
+		r = pattern ? rulelist_add(&l->kept, rule->verb == POLICY_VERB_HIDE ? HIDE : DENY, pattern) : -ENOMEM;
 	}
-	if (rules->n > 0)
-		(void) fputc('\n', f);
+	return r;
 }
+
+/* Text */
 
 static void put_policy(const struct learner *l, FILE *f)
 {
 	(void) fputs("hide /**\n", f);
 	if (l->plain.n > 0)
 		(void) fputc('\n', f);
-	put_text(f, &l->plain);
+	rulelist_put(f, &l->plain);
 	if (l->still_refused.n > 0) {
 		(void) fputs("\n# In what is admitted above, but was refused.\n", f);
-		put_text(f, &l->still_refused);
+		rulelist_put(f, &l->still_refused);
+	}
+	if (l->kept.n > 0) {
+		(void) fputs("\n# As in the policy of the time.\n", f);
+		rulelist_put(f, &l->kept);
 	}
 	(void) fputs("\n# Whatever is admitted above: no secrets.\ninclude <defaults>\n", f);
 	if (l->secrets.n > 0) {
 		(void) fputs("\n# These are secrets, and were used all the same. Is that how it should be?\n", f);
-		put_text(f, &l->secrets);
+		rulelist_put(f, &l->secrets);
 	}
 }
 
@@ -739,36 +807,59 @@ static int try(const struct learner *l, struct policy **ret)
 	return compile(l->world, text, len, ret);
 }
 
-/* Would it be allowed? */
-static int allows(const struct policy *p, const struct node *n, enum verb verb)
+/* Would it be allowed? NOEXEC: to be run. */
+static int allows(const struct policy *p, const struct node *n, enum rule_verb verb)
 {
+	static const enum policy_access least[] = { [DENY] = POLICY_DENY, [RO] = POLICY_RO, [COW] = POLICY_COW, [NOEXEC] = POLICY_RO };
 	struct policy_verdict v;
 	int r = policy_judge(p, n->path[0] ? n->path : "/", is_dir(n), &v);
 
 	if (r < 0)
 		return r;
 	if (v.passage)
-		return verb == RO;
-	return v.access >= (verb == COW ? POLICY_COW : POLICY_RO);
+		return verb == DENY || verb == RO;
+	return v.access >= least[verb] && !(verb == NOEXEC && v.noexec);
+}
+
+/* The rule that takes back what was refused, and the least that it would have to be allowed by to be needed. */
+static enum rule_verb taken_back(const struct node *n, enum rule_verb *ret_least)
+{
+	bool unread = need(n) < RO && (n->flags & (REFUSED_READ | REFUSED_RUN));
+
+	if (need(n) == NOTHING && (unread || (n->flags & REFUSED_SEE))) {
+		*ret_least = n->flags & REFUSED_SEE ? DENY : RO;
+		return HIDE; /* and with it what is below */
+	}
+	if (unread) {
+		*ret_least = RO;
+		return DENY;
+	}
+	if ((n->flags & REFUSED_WRITE) && need(n) != COW) {
+		*ret_least = COW;
+		return RO;
+	}
+	return NOTHING;
 }
 
 /* Takes back what the rules give away. */
 static int keep_refused(struct learner *l, const struct policy *p, const struct node *n)
 {
-	int r = 0;
+	enum rule_verb least = NOTHING, verb = n->used ? NOTHING : taken_back(n, &least);
+	int r = verb == NOTHING ? 0 : allows(p, n, least);
 
-	if (!n->secret && (n->flags & REFUSED_READ) && need(n) == NOTHING && !n->used) {
-		r = allows(p, n, RO);
+	if (r == 1) {
+		r = add_rule(l, &l->still_refused, verb, n->path, NULL);
+		if (r < 0 || verb == HIDE)
+			return r;
+	}
+	if (r == 0 && (n->flags & REFUSED_RUN) && !(n->flags & USE_RUN) && need(n) >= RO) {
+		r = allows(p, n, NOEXEC);
 		if (r == 1)
-			return add_rule(l, &l->still_refused, HIDE, n->path, NULL); /* and with it what is below */
-	} else if (!n->secret && (n->flags & REFUSED_WRITE) && need(n) != COW && !n->used) {
-		r = allows(p, n, COW);
-		if (r == 1)
-			r = add_rule(l, &l->still_refused, RO, n->path, NULL);
+			r = add_rule(l, &l->still_refused, NOEXEC, n->path, NULL);
 	}
 	for (const struct node *c = n->first; r >= 0 && c; c = c->next)
 		r = keep_refused(l, p, c);
-	return r < 0 ? r : 0;
+	return MIN(r, 0);
 }
 
 /* Names what would not be allowed by the rules made so far. */
@@ -776,10 +867,12 @@ static int admit_rest(struct learner *l, const struct policy *p, const struct no
 {
 	int r = 0;
 
-	if (need(n) != NOTHING && !n->shown) {
-		r = allows(p, n, need(n));
+	if (need(n) != NOTHING) {
+		enum rule_verb verb = n->shown ? DENY : need(n);
+
+		r = allows(p, n, verb);
 		if (r == 0)
-			r = add_rule(l, &l->secrets, need(n), n->path, NULL);
+			r = add_rule(l, &l->secrets, verb, n->path, NULL);
 	}
 	for (const struct node *c = n->first; r >= 0 && c; c = c->next)
 		r = admit_rest(l, p, c);
@@ -799,14 +892,24 @@ static int check(struct learner *l)
 	return r < 0 ? r : admit_rest(l, p, l->root);
 }
 
-/* What was refused and nothing else, in comments. Below a directory that was refused nothing is news. */
+/* Was it refused altogether, but for being looked at? Or to be run? */
+static bool is_refused(const struct node *n)
+{
+	if ((n->flags & REFUSED_RUN) && !(n->flags & USE_RUN))
+		return true;
+	if (n->flags & REFUSED_READ)
+		return need(n) < RO;
+	return (n->flags & (REFUSED_SEE | REFUSED_WRITE)) && need(n) == NOTHING;
+}
+
+/* What was refused, in comments. Below a directory that was refused nothing is news. */
 static void tell_refused(const struct learner *l, const struct node *n, FILE *f, size_t *n_told)
 {
-	if ((n->flags & (REFUSED_READ | REFUSED_WRITE)) && need(n) == NOTHING) {
+	if (is_refused(n)) {
 		_cleanup_free_ char *pattern = path_pattern(l, n->path, NULL);
 
 		if (*n_told == 0)
-			(void) fputs("\n# Refused, and so not here:\n", f);
+			(void) fputs("\n# Refused, and so not allowed here:\n", f);
 		if ((*n_told)++ < MAX_TOLD && pattern)
 			(void) fprintf(f, "#   %s\n", pattern);
 		if (!n->used)
@@ -839,9 +942,10 @@ static void forget(struct learner *l)
 		free(g->pattern);
 		free(g);
 	}
-	rules_done(&l->plain);
-	rules_done(&l->still_refused);
-	rules_done(&l->secrets);
+	rulelist_done(&l->plain);
+	rulelist_done(&l->still_refused);
+	rulelist_done(&l->kept);
+	rulelist_done(&l->secrets);
 }
 
 int learner_write(struct learner *l, const char *source, FILE *f)
@@ -854,6 +958,8 @@ int learner_write(struct learner *l, const char *source, FILE *f)
 		r = generalise(l, l->root);
 	if (r == 0)
 		r = put_rules(l, l->root, NOTHING);
+	if (r == 0)
+		r = keep_own(l);
 	if (r == 0)
 		r = put_secrets(l, l->root);
 	if (r == 0)
@@ -873,6 +979,7 @@ struct learner *learner_free(struct learner *l)
 		free(l->uses[i].path);
 	free(l->uses);
 	(void) policy_unref(l->defaults);
+	(void) policy_unref(l->own);
 	free(l);
 	return NULL;
 }

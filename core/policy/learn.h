@@ -5,12 +5,14 @@
  * looked at but the events.
  *
  * What comes out begins with hiding everything and admits, in the order of paths:
- *   - a file or directory by its name, "ro" if it was read, "cow" if it was written, made, removed or renamed
+ *   - a file or directory by its name, "ro" if it was read, "cow" if it was written, made, removed or renamed; a file that was
+ *     only looked at, "deny"
  *   - a directory with all that is in it, if three or more things in it were used; or, if those are files that have a beginning
  *     or an ending in common, that glob
  * Places that hold things of many owners, as homes, ~/.config and /etc, are never admitted as a whole. What was refused, and was not
- * allowed at another time, stays refused, also inside of what is admitted. The shipped policy "defaults" is included behind all that,
- * so that no rule leads to a secret; a secret that was used is named after it, alone.
+ * allowed at another time, stays refused, also inside of what is admitted. The rules that hid or denied something in there at the time
+ * follow, and behind all that the shipped policy "defaults" is included, so that no rule leads to a secret; a secret that was used is named
+ * after it, alone.
  *
  * Equal events, in whatever order, make equal text.
  */
@@ -21,21 +23,25 @@
 #include "base/macro.h"
 
 struct learner;
+struct policy;
 struct policy_world;
 
 struct learn_event {
 	const char *path; /* absolute, without "." and ".."; borrowed for the call. Others are passed over */
 	/*
-	 * "look", "stat", "list", "readlink", "read", "exec", "getxattr" or "listxattr": it is enough to have it read-only. Anything
-	 * else needs copy-on-write.
+	 * "look" or "stat": it is enough that it shows. "list", "readlink", "read", "exec", "getxattr" or "listxattr": to have it
+	 * read-only. Anything else needs copy-on-write.
 	 */
 	const char *op;
 	bool refused;
 	int is_dir; /* 1: a directory; 0: something else; negative: not known */
 };
 
-/* world is borrowed: its home is written as "~", its homes are places not to be admitted as a whole. */
-int learner_new(const struct policy_world *world, struct learner **ret);
+/*
+ * world is borrowed: its home is written as "~", its homes are places not to be admitted as a whole. own is the policy under which it all
+ * happened: what it hides or denies is kept away; a reference is taken. NULL: not known.
+ */
+int learner_new(const struct policy_world *world, struct policy *own, struct learner **ret);
 struct learner *learner_free(struct learner *l);
 DEFINE_CLEANUP(struct learner *, learner_free)
 

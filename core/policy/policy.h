@@ -102,6 +102,9 @@ enum policy_verb {
 	POLICY_VERB_FILE,
 };
 
+/* What is said to be the source of rules of the command line. */
+#define POLICY_COMMAND_LINE "command line"
+
 struct policy_rule {
 	enum policy_verb verb;
 	int error; /* deny: positive errno; else 0 */

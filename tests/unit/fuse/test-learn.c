@@ -101,6 +101,29 @@ static void test_learn(void **state)
 	assert_null(strstr(text, "xxx"));
 }
 
+/* What its own policy hides is not learned, though nobody asked for it. */
+static void test_own_policy(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const paths[] = { "/home/u/p/a.txt", "/home/u/p/b.txt", "/home/u/p/c.txt" };
+	struct sandbox_settings *s = sandbox_settings(f->sandbox);
+	_cleanup_free_ char *text = NULL;
+	struct problem p = { 0 };
+	struct log *l;
+
+	s->policy = calloc(1, sizeof(*s->policy));
+	assert_non_null(s->policy);
+	s->n_policy = 1;
+	s->policy[0] = (struct sandbox_rule) { .verb = strdup("hide"), .text = strdup("my private.txt") };
+	assert_int_equal(sandbox_save(f->sandbox), 0);
+	assert_int_equal(log_open(sandbox_fd(f->sandbox), NULL, &l), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
+		log_add(l, &(struct log_event) { .op = "read", .path = paths[i], .verdict = "cow" });
+	log_close(l);
+	assert_int_equal(learn("box", &text, &p), 0);
+	assert_non_null(strstr(text, "hide /**\n\nro   ~/p/*.txt\n\n# As in the policy of the time.\nhide my\\ private.txt\n\n"));
+}
+
 static void test_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -127,6 +150,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_learn, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_own_policy, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nothing, setup, teardown),
 	};
 

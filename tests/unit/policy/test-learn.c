@@ -31,6 +31,9 @@ static bool is_write(const char *text)
 {
 	static const char *const reading[] = { "look ", "list ", "read ", "exec " };
 
+	if (strncmp(text + (text[0] == '!'), "getxattr ", 9) == 0)
+		return false;
+
 	for (size_t i = 0; i < ARRAY_SIZE(reading); i++)
 		if (strncmp(text + (text[0] == '!'), reading[i], 5) == 0)
 			return false;
@@ -46,6 +49,9 @@ static bool allows(const struct policy *p, const char *text)
 	assert_int_equal(policy_judge(p, path, path[len - 1] == '/', &v), 0);
 	if (v.passage)
 		return !is_write(text);
+	text += text[0] == '!';
+	if (strncmp(text, "exec", 4) == 0 && v.noexec)
+		return false;
 	return v.access >= (is_write(text) ? POLICY_COW : strncmp(text, "look", 4) == 0 ? POLICY_DENY : POLICY_RO);
 }
 
@@ -59,15 +65,17 @@ static bool is_passage(const struct policy *p, const char *text)
 	return v.passage;
 }
 
-static char *learn(const char *const *events, size_t n, bool backwards)
+/* own: the policy of the time; NULL: none. */
+static char *learn(const char *own_text, const char *const *events, size_t n, bool backwards)
 {
 	struct policy_world world = test_world();
+	_cleanup_(policy_unrefp) struct policy *own = own_text ? test_policy(own_text) : NULL;
 	_cleanup_(learner_freep) struct learner *l = NULL;
 	char *text = NULL;
 	size_t len;
 	FILE *f = open_memstream(&text, &len);
 
-	assert_int_equal(learner_new(&world, &l), 0);
+	assert_int_equal(learner_new(&world, own, &l), 0);
 	for (size_t i = 0; i < n; i++)
 		add(l, events[backwards ? n - 1 - i : i]);
 	assert_int_equal(learner_write(l, "a test", f), 0);
@@ -83,11 +91,26 @@ static const char *const secrets[] = {
 	"read /tmp/.env", "read /home/u/.config/gh/hosts.yml", "read /usr/lib/python3.11/.env.production",
 };
 
-/* Learns, and checks all that must hold of whatever is learned. */
-static char *learn_checked(const char *const *events, size_t n)
+/* Of what an event that was allowed needs, what one that was refused wants is part; or it is the way there. */
+static bool covers(const char *allowed, const char *refused)
 {
-	char *text = learn(events, n, false);
-	_cleanup_free_ char *again = learn(events, n, true);
+	const char *path = strchr(allowed, ' '), *other = strchr(refused, ' ');
+	size_t len = strlen(other);
+
+	if (strncmp(path, other, len) != 0)
+		return false;
+	if (path[len])
+		return true;
+	if (strncmp(refused, "look", 4) == 0 || strncmp(allowed, refused, 4) == 0)
+		return true;
+	return strncmp(allowed, "look", 4) != 0 && strncmp(refused, "exec", 4) != 0 && (is_write(allowed) || !is_write(refused));
+}
+
+/* Learns, and checks all that must hold of whatever is learned. */
+static char *learn_checked(const char *own, const char *const *events, size_t n)
+{
+	char *text = learn(own, events, n, false);
+	_cleanup_free_ char *again = learn(own, events, n, true);
 	_cleanup_(policy_unrefp) struct policy *p = test_policy(text);
 
 	assert_string_equal(text, again);
@@ -97,8 +120,7 @@ static char *learn_checked(const char *const *events, size_t n)
 		if (events[i][0] != '!' && !allows(p, events[i]))
 			fail_msg("'%s' is not allowed by:\n%s", events[i], text);
 		for (size_t k = 0; k < n; k++)
-			allowed_too |= events[i][0] == '!' && events[k][0] != '!' &&
-				       strncmp(strchr(events[k], ' '), strchr(events[i], ' '), strlen(strchr(events[i], ' '))) == 0;
+			allowed_too |= events[i][0] == '!' && events[k][0] != '!' && covers(events[k], events[i] + 1);
 		if (events[i][0] == '!' && !allowed_too && allows(p, events[i]))
 			fail_msg("'%s' is allowed by:\n%s", events[i], text);
 	}
@@ -134,7 +156,7 @@ static const struct {
 	/* One and two stand for themselves. */
 	{ { "read /usr/share/x/a", "read /usr/share/x/b" }, "ro   /usr/share/x/a /usr/share/x/b\n" },
 	{ { "read /opt/x/a", "write /opt/x/b", "read /opt/x/b" }, "ro   /opt/x/a\ncow  /opt/x/b\n" },
-	{ { "exec /usr/bin/true", "look /usr/bin/false" }, "ro   /usr/bin/false /usr/bin/true\n" },
+	{ { "exec /usr/bin/true", "look /usr/bin/false" }, "deny /usr/bin/false\nro   /usr/bin/true\n" },
 	/* Three stand for the directory, if they are too different for a glob. */
 	{ { "read /usr/lib/py/os.py", "read /usr/lib/py/lib.so", "exec /usr/lib/py/run" }, "ro   /usr/lib/py\n" },
 	{ { "read /usr/lib/py/a.py", "read /usr/lib/py/b.py", "read /usr/lib/py/d/x" },
@@ -183,6 +205,21 @@ static const struct {
 	  "ro   /opt/x\n\n# In what is admitted above, but was refused.\nhide /opt/x/f\n" },
 	{ { "write /opt/x/a", "write /opt/x/b.c", "write /opt/x/d.e", "!write /opt/x/f", "look /opt/x/f" },
 	  "cow  /opt/x\n\n# In what is admitted above, but was refused.\nro   /opt/x/f\n" },
+	{ { "look /opt/x/f", "!read /opt/x/f" }, "deny /opt/x/f\n" },
+	{ { "look /opt/x/f", "read /opt/x/a", "read /opt/x/b.c", "read /opt/x/d.e", "!read /opt/x/f" },
+	  "ro   /opt/x\n\n# In what is admitted above, but was refused.\ndeny /opt/x/f\n" },
+	{ { "look /opt/x/run", "!exec /opt/x/run" }, "deny /opt/x/run\n" },
+	{ { "read /opt/x/run", "!exec /opt/x/run" },
+	  "ro   /opt/x/run\n\n# In what is admitted above, but was refused.\nnoexec /opt/x/run\n" },
+	{ { "write /opt/x/run", "exec /opt/x/run", "!exec /opt/x/run" }, "cow  /opt/x/run\n" },
+	{ { "look /opt/x/d/", "!list /opt/x/d/" }, "deny /opt/x/d\n" },
+	{ { "look /opt/x/f", "!getxattr /opt/x/f" }, "deny /opt/x/f\n" },
+	/* What was only looked at is not read. */
+	{ { "look /opt/x/a.c", "look /opt/x/b.c", "look /opt/x/d.c", "read /opt/x/d.e" }, "deny /opt/x/*.c\nro   /opt/x/d.e\n" },
+	{ { "look /opt/x/a.c", "read /opt/x/b.c", "read /opt/x/d.c", "read /opt/x/e.c" }, "ro   /opt/x/*.c\n" },
+	{ { "look /opt/x/lib-a", "look /opt/x/lib-b", "look /opt/x/lib-c", "read /opt/x/lib-d" },
+	  "deny /opt/x/lib-a /opt/x/lib-b /opt/x/lib-c\nro   /opt/x/lib-d\n" },
+	{ { "look /dev/null", "look /dev/tty" }, "ro   /dev/null /dev/tty\n" },
 	{ { "!read /opt/x/a", "read /opt/x/a" }, "ro   /opt/x/a\n" },
 	/* Secrets do not count, and are not covered. */
 	{ { "!read /home/u/.ssh/id_rsa", "!look /home/u/.netrc" }, "" },
@@ -200,8 +237,8 @@ static void test_table(void **state)
 		while (n < N_EVENTS && rows[i].events[n])
 			n++;
 		/* One row has what no policy can say, and what is passed over. */
-		text = n > 0 && strcmp(rows[i].events[0], "read relative") == 0 ? learn(rows[i].events, n, false) :
-									       learn_checked(rows[i].events, n);
+		text = n > 0 && strcmp(rows[i].events[0], "read relative") == 0 ? learn(NULL, rows[i].events, n, false) :
+									       learn_checked(NULL, rows[i].events, n);
 		rules = middle(text);
 		if (strcmp(rules, rows[i].rules) != 0)
 			fail_msg("row %zu, '%s':\n%s", i, rows[i].events[0], rules);
@@ -214,20 +251,64 @@ static void test_secret_in_use(void **state)
 		"read /home/u/.ssh/known_hosts", "list /home/u/.ssh/", "look /home/u/.ssh/", "write /home/u/p/.env", "read /home/u/p/a",
 		"read /home/u/p/b.c", "read /home/u/p/d.e", "!read /home/u/.ssh/id_rsa",
 	};
-	_cleanup_free_ char *text = learn_checked(events, ARRAY_SIZE(events));
+	_cleanup_free_ char *text = learn_checked(NULL, events, ARRAY_SIZE(events));
 	const char *tail = strstr(text, "include <defaults>\n");
 
 	assert_non_null(tail);
 	assert_string_equal(tail, "include <defaults>\n"
 				  "\n# These are secrets, and were used all the same. Is that how it should be?\n"
 				  "ro   ~/.ssh\nhide ~/.ssh/**\nro   ~/.ssh/known_hosts\ncow  ~/p/.env\n"
-				  "\n# Refused, and so not here:\n#   ~/.ssh/id_rsa\n");
+				  "\n# Refused, and so not allowed here:\n#   ~/.ssh/id_rsa\n");
+}
+
+/* What the policy of the time hid or denied. */
+static const struct {
+	const char *own, *events[N_EVENTS], *rules, *hidden;
+} own_rows[] = {
+	{ "hide *private.txt\ndeny prod.db\n",
+	  { "read /p/a.txt", "read /p/b.txt", "read /p/c.txt", "!look /p/private.txt", "look /p/prod.db", "!read /p/prod.db" },
+	  "ro   /p/*.txt\n\n# As in the policy of the time.\nhide *private.txt\ndeny prod.db\n", "read /p/other-private.txt" },
+	{ "hide *private.txt\n", { "read /p/x/a.txt", "read /p/x/b.txt", "read /p/x/c.txt" },
+	  "ro   /p/x/*.txt\n\n# As in the policy of the time.\nhide *private.txt\n", "read /p/x/private.txt" },
+	{ "deny prod.db errno=EPERM\n",
+	  { "read /p/x/a", "read /p/x/b.c", "read /p/x/d.e", "look /p/x/prod.db", "!read /p/x/prod.db" },
+	  "ro   /p/x\n\n# As in the policy of the time.\ndeny prod.db\n", "read /p/x/y/prod.db" },
+	/* Where it leads elsewhere, it is not needed. */
+	{ "hide /q/secret ~/x \"/p/x/a b\" /p/x/y/s* /p/xy\n", { "read /p/x/a", "read /p/x/b.c", "read /p/x/d.e" },
+	  "ro   /p/x\n\n# As in the policy of the time.\nhide ~/x\nhide \"/p/x/a b\"\nhide /p/x/y/s*\n", "read /p/x/y/s" },
+	/* Where it hid all but what it named, nothing else is admitted. */
+	{ "hide /**\nro /p/x/a /p/x/b.c /p/x/d.e\n", { "read /p/x/a", "read /p/x/b.c", "read /p/x/d.e" },
+	  "ro   /p/x/a /p/x/b.c /p/x/d.e\n", "read /p/x/f" },
+	{ "hide /**\nro /p/x/*.c\n", { "read /p/x/a.c", "read /p/x/b.c", "read /p/x/d.c" }, "ro   /p/x/*.c\n", "read /p/x/f" },
+	{ "hide /p/x/**\ncow /p/x/a\n", { "create /p/x/", "create /p/x/a" }, "cow  /p/x\nhide /p/x/**\ncow  /p/x/a\n", "read /p/x/b" },
+	{ "include <defaults>\n", { "read /p/x/a", "read /p/x/b.c", "read /p/x/d.e" }, "ro   /p/x\n", "read /p/x/.env" },
+};
+
+static void test_own(void **state)
+{
+	(void) state;
+	for (size_t i = 0; i < ARRAY_SIZE(own_rows); i++) {
+		_cleanup_(policy_unrefp) struct policy *p = NULL;
+		_cleanup_free_ char *text = NULL;
+		const char *rules;
+		size_t n = 0;
+
+		while (n < N_EVENTS && own_rows[i].events[n])
+			n++;
+		text = learn_checked(own_rows[i].own, own_rows[i].events, n);
+		p = test_policy(text);
+		if (allows(p, own_rows[i].hidden))
+			fail_msg("row %zu: '%s' is allowed by:\n%s", i, own_rows[i].hidden, text);
+		rules = middle(text);
+		if (strcmp(rules, own_rows[i].rules) != 0)
+			fail_msg("row %zu, '%s':\n%s", i, own_rows[i].events[0], rules);
+	}
 }
 
 static void test_header(void **state)
 {
 	static const char *const events[] = { "read /opt/x", "read /opt/x", "!read /opt/y" };
-	_cleanup_free_ char *text = learn_checked(events, ARRAY_SIZE(events));
+	_cleanup_free_ char *text = learn_checked(NULL, events, ARRAY_SIZE(events));
 
 	assert_true(strncmp(text, "# Learned from a test: 2 accesses, and 1 that were refused.\n", 60) == 0);
 }
@@ -258,7 +339,7 @@ static void test_run(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(more); i++)
 		events[n++] = more[i];
 
-	_cleanup_free_ char *text = learn_checked(events, n);
+	_cleanup_free_ char *text = learn_checked(NULL, events, n);
 	assert_string_equal(middle(text), "ro   /etc/ld.so.cache /etc/localtime\n"
 					  "ro   ~/project\n"
 					  "cow  ~/project/__pycache__ ~/project/out\n"
@@ -278,7 +359,9 @@ static void test_random(void **state)
 	static const char *const leaves[] = {
 		"a", "b", "c.py", "d.py", "e.py", "lib1", "lib2", "lib3.so", ".env", ".hidden", "x y", "id_rsa", "*", "hosts.yml", "\xff", "a.key",
 	};
-	static const char *const ops[] = { "read", "look", "write", "create", "remove", "exec", "!read", "!write", "attr" };
+	static const char *const ops[] = {
+		"read", "look", "write", "create", "remove", "exec", "!read", "!write", "attr", "!look", "!exec",
+	};
 	unsigned int seed = 7;
 
 	for (unsigned int round = 0; round < 80; round++) {
@@ -296,14 +379,15 @@ static void test_random(void **state)
 						leaves[(size_t) rand_r(&seed) % ARRAY_SIZE(leaves)]);
 			events[i] = texts[i];
 		}
-		free(learn_checked(events, n));
+		free(learn_checked(NULL, events, n));
 	}
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_table), cmocka_unit_test(test_secret_in_use), cmocka_unit_test(test_header),
+		cmocka_unit_test(test_table), cmocka_unit_test(test_secret_in_use), cmocka_unit_test(test_own),
+		cmocka_unit_test(test_header),
 		cmocka_unit_test(test_run),   cmocka_unit_test(test_random),
 	};
 
