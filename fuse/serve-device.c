@@ -430,6 +430,7 @@ static void stop_workers(struct serve *s)
 struct watch {
 	int64_t next_ms;
 	unsigned int quiet; /* ticks */
+	bool leaving;	    /* nobody looks any more, but for once */
 	unsigned int *n_read; /* at the last tick; of each worker and spare */
 };
 
@@ -458,13 +459,18 @@ static void repeat_interrupt(void *arg, uint64_t unique)
 /* Every HELD_UP_MS from when all workers had something to do until for some time they had not. */
 static void watch(struct serve *s, struct watch *at)
 {
-	if (!atomic_load(&s->watched) || now_ms() < at->next_ms)
+	if ((!atomic_load(&s->watched) && !at->leaving) || now_ms() < at->next_ms)
 		return;
-	if (all_held_up(s, at->n_read)) {
+	if (at->leaving) { /* who was the last to get something to do may have believed himself watched */
+		at->leaving = false;
+		if (!worker_is_free(s))
+			atomic_store(&s->watched, true);
+	} else if (all_held_up(s, at->n_read)) {
 		start_spare(s);
 		at->quiet = 0;
 	} else if (at->quiet++ == WATCH_TICKS) {
 		at->quiet = 0;
+		at->leaving = true;
 		atomic_store(&s->watched, false);
 	}
 	at->next_ms = now_ms() + HELD_UP_MS;
@@ -480,7 +486,7 @@ static void look_after(struct serve *s, struct watch *at)
 		if (interrupts_pending(s->interrupts)) {
 			(void) poll(NULL, 0, REPEAT_INTERRUPT_MS);
 			interrupts_repeat(s->interrupts, repeat_interrupt, s);
-		} else if (poll(&p, 1, atomic_load(&s->watched) ? HELD_UP_MS : -1) > 0) {
+		} else if (poll(&p, 1, atomic_load(&s->watched) || at->leaving ? HELD_UP_MS : -1) > 0) {
 			(void) !read(s->wake_fd, &n, sizeof(n)); /* it counts for nothing: the reasons are looked at */
 		}
 	}

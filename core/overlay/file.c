@@ -171,8 +171,9 @@ static int check_use(struct overlay_file *f, enum gate_op op)
 }
 
 /*
- * How the layer's file is opened. Not with O_APPEND: what a mapping writes has its place, see place_of_write() for the rest. Nor with O_TRUNC: what is found under the name
- * may turn out to be another file, so it is cut off once it is known to be the right one, which takes a descriptor to write with.
+ * How the layer's file is opened. Not with O_APPEND: what a mapping writes has its place, see place_of_write() for the rest. Nor with
+ * O_TRUNC: what is found under the name may turn out to be another file, so it is cut off once it is known to be the right one, which
+ * takes a descriptor to write with.
  */
 static int layer_flags(int flags)
 {
