@@ -45,6 +45,8 @@
 
 /* The lower may change under the view: within a second that shows. Our own changes the kernel knows of at once. */
 #define CACHE_TIMEOUT_MS 1000
+/* Each open file of the view takes one. More than that, and what goes through all of them would take its time. */
+#define MAX_DESCRIPTORS 1048576UL
 
 struct daemon {
 	struct view view;
@@ -226,10 +228,41 @@ static void daemon_done(struct daemon *d, bool failed)
 	(void) fd_close(d->ready_fd);
 }
 
+/* As far as the hard limit goes, and beyond where we may. */
+static void raise_limit(__rlimit_resource_t what, rlim_t wanted)
+{
+	struct rlimit limit, more;
+
+	if (getrlimit(what, &limit) < 0)
+		return;
+	more.rlim_cur = more.rlim_max = MAX(limit.rlim_max, wanted);
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(what, &more) < 0)
+		(void) setrlimit(what, &limit); /* what there is has to be enough */
+}
+
+static rlim_t most_descriptors(void)
+{
+	FILE *f = fopen("/proc/sys/fs/nr_open", "re");
+	unsigned long n;
+
+	if (!f || fscanf(f, "%lu", &n) != 1)
+		n = 0;
+	if (f)
+		(void) fclose(f); /* only read from */
+	return MIN(n, MAX_DESCRIPTORS);
+}
+
+/* The shell that mounts has limits for what it does itself; here they would hold for everybody who uses the view. */
+static void lift_limits(void)
+{
+	(void) signal(SIGXFSZ, SIG_IGN); /* a limit that stays is an error for the writer, not our end */
+	raise_limit(RLIMIT_FSIZE, RLIM_INFINITY);
+	raise_limit(RLIMIT_NOFILE, most_descriptors());
+}
+
 static void set_up_process(struct daemon *d)
 {
-	struct rlimit limit;
-
 	(void) prctl(PR_SET_NAME, "osfuse"); /* also when called as mount.fuse.osfuse */
 	(void) umask(0);
 	(void) signal(SIGPIPE, SIG_IGN);
@@ -240,10 +273,7 @@ static void set_up_process(struct daemon *d)
 	(void) sigaddset(&d->signals, SIGINT);
 	(void) sigaddset(&d->signals, SIGHUP);
 	(void) pthread_sigmask(SIG_BLOCK, &d->signals, NULL);
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		limit.rlim_cur = limit.rlim_max;
-		(void) setrlimit(RLIMIT_NOFILE, &limit); /* fewer are enough, too */
-	}
+	lift_limits();
 }
 
 static int daemon_run(const struct launch_config *c, int ready_fd, struct problem *p)

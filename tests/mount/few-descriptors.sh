@@ -1,6 +1,10 @@
 #!/bin/sh
 # 1,024 descriptors are enough for a walk, and copy-ups, over 20,000 files.
 . "$HERE/lib.sh"
+if [ -z "${WITHIN-}" ]; then
+	WITHIN=1 within_limits "$0"
+	exit
+fi
 ulimit -n 1024
 python - "$L" <<'PY'
 import os, sys

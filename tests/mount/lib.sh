@@ -49,6 +49,15 @@ requires_program() {
 	done
 }
 
+# within_limits COMMAND…: without root's right to go beyond them
+within_limits() {
+	if [ "$(id -u)" -eq 0 ]; then
+		setpriv --bounding-set=-sys_resource "$@"
+	else
+		"$@"
+	fi
+}
+
 requires_osfuse() {
 	[ -z "${OSFUSE_MOUNT_CMD-}" ] || skip "about the osfuse command"
 }

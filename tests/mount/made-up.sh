@@ -31,7 +31,7 @@ fails 1 'policy:1001:6: more than 1000 made-up files' "$OSFUSE" policy check "$T
 sed -i 1001d "$T/policy"
 # shellcheck disable=SC2016
 fails 1 '1000 made-up files need more descriptors than the 2000' \
-	sh -c 'ulimit -n 2000 && exec "$@"' sh "$OSFUSE" mount --lower "$L" --upper "$U" --work "$W" --policy "$T/policy" "$M"
+	within_limits sh -c 'ulimit -n 2000 && exec "$@"' sh "$OSFUSE" mount --lower "$L" --upper "$U" --work "$W" --policy "$T/policy" "$M"
 [ "$(ulimit -Hn)" = unlimited ] || [ "$(ulimit -Hn)" -ge 4096 ] || skip "needs 4096 descriptors"
 mount_view "$L" "$U" "$W" "$M" --policy "$T/policy"
 is "$(ls "$M" | wc -l)" 1000
