@@ -27,6 +27,7 @@
 #include "fuse/problem.h"
 
 #define WORK_SUFFIX ".osfuse-work"
+#define PROBE "#ffffffffffffffff" /* in WORK/work, where it is taken for a thing in the making if we are killed */
 #define HANDLE_NAME_MIN 48 /* two digits a byte, and no handle is shorter than its header */
 
 int layers_same(int fd, int other)
@@ -258,6 +259,49 @@ static int check_xattrs(const struct layers *l, struct problem *p)
 	return problem_hint(p, -EOPNOTSUPP, "put the upper on ext4, xfs, btrfs or tmpfs");
 }
 
+static bool is_not_offered(int error)
+{
+	return error == EPERM || error == EINVAL || error == EOPNOTSUPP || error == ENOSYS;
+}
+
+/* Makes a whiteout, and lets it and a directory change places. Other errors, as of a full disk, do not say that it cannot be done. */
+static int try_whiteout(int dir, const char **ret_what)
+{
+	int r;
+
+	*ret_what = "whiteouts";
+	if (mknodat(dir, PROBE "1", S_IFCHR, 0) < 0)
+		return is_not_offered(errno) ? -errno : 0;
+	*ret_what = "exchanges of two names";
+	if (mkdirat(dir, PROBE "2", 0700) < 0)
+		return 0;
+	r = renameat2(dir, PROBE "1", dir, PROBE "2", RENAME_EXCHANGE) < 0 ? -errno : 0;
+	return is_not_offered(-r) ? r : 0;
+}
+
+/* Not everywhere: overlayfs and our own views keep them to themselves. There nothing of the lower could be removed. */
+static int check_whiteouts(const struct layers *l, struct problem *p)
+{
+	static const char *const probes[] = { PROBE "1", PROBE "2" };
+	bool made = mkdirat(l->work_fd, "work", 0700) == 0;
+	_cleanup_close_ int dir = openat(l->work_fd, "work", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	const char *what;
+	int r;
+
+	if (dir < 0)
+		return 0; /* the overlay will say why */
+	r = try_whiteout(dir, &what);
+	for (size_t i = 0; i < ARRAY_SIZE(probes); i++) /* either may be either */
+		if (unlinkat(dir, probes[i], 0) < 0)
+			(void) unlinkat(dir, probes[i], AT_REMOVEDIR);
+	if (made)
+		(void) unlinkat(l->work_fd, "work", AT_REMOVEDIR);
+	if (r == 0)
+		return 0;
+	(void) problem_set(p, r, l->upper, "upper: the file system allows no %s: %s", what, strerror(-r));
+	return problem_hint(p, r, "put the upper on ext4, xfs, btrfs or tmpfs, not into an overlay or another view");
+}
+
 struct overlap {
 	int inner, outer;
 	const char *inner_path;
@@ -329,6 +373,8 @@ static int check_upper(const struct layers *l, struct problem *p)
 		r = check_xattrs(l, p);
 	if (r == 0)
 		r = check_work_content(l, p);
+	if (r == 0)
+		r = check_whiteouts(l, p);
 	return r;
 }
 
