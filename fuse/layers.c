@@ -360,8 +360,6 @@ static int check_upper(const struct layers *l, struct problem *p)
 
 	if (root < 0)
 		return problem_errno(p, -errno, "/");
-	if (layers_same(l->work_fd, l->upper_fd) == 1)
-		return problem_set(p, -EINVAL, l->work, "the same directory as upper and as work directory");
 	r = check_overlap(&work_in_upper, true, p);
 	if (r == 0)
 		r = check_overlap(&upper_in_work, true, p);
@@ -469,6 +467,9 @@ static int open_upper(struct layers *l, const char *upper, const char *work, str
 		r = default_work(l->upper, &beside, &made, p);
 	if (r == 0)
 		r = open_writable(work ? work : beside, "work directory", &l->work_fd, &l->work, p);
+	/* Before it is locked: we would be in our own way. */
+	if (r == 0 && layers_same(l->work_fd, l->upper_fd) == 1)
+		r = problem_set(p, -EINVAL, l->work, "the same directory as upper and as work directory");
 	if (r == 0)
 		r = holder_lock(l->work_fd, l->work, p);
 	if (r == 0)

@@ -22,7 +22,7 @@ bad 1 "$T/file.*not a directory" mount $(layers) "$T/file"
 mkdir -p "$U/lower" "$U/work"
 bad 1 upper mount $(layers "$U/lower") "$M"
 bad 1 'work|upper' mount $(layers "$L" "$U" "$U/work") "$M"
-bad 1 'work|upper' mount $(layers "$L" "$U" "$U") "$M"
+bad 1 "$U: the same directory as upper and as work" mount $(layers "$L" "$U" "$U") "$M"
 rmdir "$U/lower" "$U/work"
 bad 2 nonsense mount --nonsense "$M"
 bad 2 nonsense nonsense
