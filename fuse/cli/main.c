@@ -67,12 +67,13 @@ static unsigned int distance(const char *a, const char *b)
 static int unknown_command(const char *name, struct problem *p)
 {
 	const struct command *best = NULL;
-	unsigned int best_distance = 3; /* more is no typing mistake */
+	unsigned int best_distance = 3; /* more is no typing mistake, and neither is half of a name */
 
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
 		unsigned int d = distance(name, commands[i]->name);
 
-		if (d < best_distance || strncmp(commands[i]->name, name, strlen(name)) == 0) {
+		if ((d < best_distance && d <= strlen(commands[i]->name) / 2) ||
+		    strncmp(commands[i]->name, name, strlen(name)) == 0) {
 			best = commands[i];
 			best_distance = d;
 		}

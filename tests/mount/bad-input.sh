@@ -26,6 +26,9 @@ bad 1 "$U: the same directory as upper and as work" mount $(layers "$L" "$U" "$U
 rmdir "$U/lower" "$U/work"
 bad 2 nonsense mount --nonsense "$M"
 bad 2 nonsense nonsense
+bad 2 "did you mean 'osfuse umount'" unmont
+bad 2 "did you mean 'osfuse log'" lo
+bad 2 'lists the commands' foo
 bad 2 nonsense mount -o nonsense $(layers) "$M"
 bad 2 . mount
 bad 2 . mount $(layers) "$M" extra
