@@ -267,12 +267,20 @@ static enum state holder_state(pid_t pid, struct beacon *ret)
 	return there ? STATE_SERVING : STATE_LEAVING;
 }
 
-static int in_use(const char *what, pid_t pid, const char *mount_point, struct problem *p)
+static int in_use(const char *what, pid_t pid, enum state state, const char *mount_point, struct problem *p)
 {
 	if (pid == 0)
 		return problem_set(p, -EBUSY, what, "in use by another process");
 	if (!mount_point)
 		return problem_set(p, -EBUSY, what, "in use by process %d", (int) pid);
+	if (state == STATE_LEAVING) {
+		(void) problem_set(p, -EBUSY, what,
+				   "in use by process %d (osfuse mount detached from %s, but not done)", (int) pid,
+				   mount_point);
+		return problem_hint(p, -EBUSY,
+				    "it ends with the last file that is open there, or when 'kill %d' is said twice",
+				    (int) pid);
+	}
 	(void) problem_set(p, -EBUSY, what, "in use by process %d (osfuse mount on %s)", (int) pid, mount_point);
 	return problem_hint(p, -EBUSY, "osfuse umount %s", mount_point);
 }
@@ -295,7 +303,7 @@ int holder_lock(int fd, const char *what, struct problem *p)
 		state = holder_state(pid, &b);
 		if (state == STATE_SERVING || waited >= HOLDER_PATIENCE_MS ||
 		    (state == STATE_UNKNOWN && waited >= HOLDER_DOUBT_MS))
-			return in_use(what, pid, b.mount_point, p);
+			return in_use(what, pid, state, b.mount_point, p);
 		sleep_ms(10);
 	}
 	return 0;

@@ -13,7 +13,19 @@ touch "$M/works"
 unmount_view
 mount_view "$L" "$U" "$W" "$T/second"
 [ -e "$T/second/works" ] || fail "changes are lost"
-"$OSFUSE" umount "$T/second"
+exec 5>"$T/second/open"
+"$OSFUSE" umount --lazy "$T/second"
+holder=$(daemon_pids | head -n 1)
+fails 1 "$U: in use by process $holder .*detached from $T/second" mount_view
+grep -q "hint: .*kill $holder" "$T/said" || fail "no hint: $(cat "$T/said")"
+stops() {
+	kill "$holder" || true
+	ended "$holder"
+}
+wait_for stops
+exec 5>&-
+mount_view
+unmount_view
 if [ "$(id -u)" -eq 0 ] && grep -qw overlay /proc/filesystems; then
 	# kernel overlayfs, in directories whose names it has to escape
 	odd="$T/odd ,\\:name"
