@@ -22,14 +22,15 @@ static int open_store(struct box *b, const char *what, struct problem *p)
 	int r;
 
 	r = io_engine_sync_new(&b->io);
-	if (r == 0)
-		r = store_default_path(&path);
 	if (r < 0)
-		return problem_errno(p, r, "store");
+		return problem_errno(p, r, what);
+	r = store_default_path(&path);
+	if (r < 0)
+		return problem_store(p, r, NULL);
 	r = store_open(b->io, path, false, &b->store);
 	if (r == -ENOENT)
 		return problem_none(p, what);
-	return r < 0 ? problem_errno(p, r, path) : 0;
+	return r < 0 ? problem_store(p, r, path) : 0;
 }
 
 static int open_named(struct box *b, const char *name, struct problem *p)

@@ -43,6 +43,18 @@ int problem_errno(struct problem *p, int error, const char *what)
 	return error == -EMFILE ? problem_hint(p, error, "'ulimit -n' is too low: a few dozen descriptors are needed") : error;
 }
 
+int problem_store(struct problem *p, int error, const char *path)
+{
+	if (!path) {
+		(void) problem_set(p, error, "store", "there is no home directory to keep sandboxes in");
+		return problem_hint(p, error, "set HOME or XDG_STATE_HOME");
+	}
+	if (error != -EPERM)
+		return problem_errno(p, error, path);
+	(void) problem_set(p, error, path, "belongs to another user");
+	return problem_hint(p, error, "set HOME or XDG_STATE_HOME to a directory of your own");
+}
+
 int problem_usage(struct problem *p, const char *what, const char *format, ...)
 {
 	va_list ap;

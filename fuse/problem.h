@@ -19,6 +19,8 @@ struct problem {
 int problem_set(struct problem *p, int error, const char *what, const char *format, ...) _printf_(4, 5);
 /* The same with strerror(-error) as the reason. */
 int problem_errno(struct problem *p, int error, const char *what);
+/* The same for the store of sandboxes, which could not be found (path: NULL) or opened. */
+int problem_store(struct problem *p, int error, const char *path);
 /* The same for a wrong command line; returns -EINVAL. */
 int problem_usage(struct problem *p, const char *what, const char *format, ...) _printf_(3, 4);
 /* Adds advice; returns error. */

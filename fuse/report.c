@@ -119,17 +119,18 @@ int report_sandboxes(struct report *ret, struct problem *p)
 
 	ret->now_s = (int64_t) time(NULL);
 	r = io_engine_sync_new(&io);
-	if (r == 0)
-		r = store_default_path(&path);
 	if (r < 0)
-		return problem_errno(p, r, "store");
+		return problem_errno(p, r, "list");
+	r = store_default_path(&path);
+	if (r < 0)
+		return problem_store(p, r, NULL);
 	r = store_open(io, path, false, &store);
 	if (r == -ENOENT)
 		return 0;
 	if (r == 0)
 		r = store_list(store, &names, &n);
 	if (r < 0)
-		return problem_errno(p, r, path);
+		return problem_store(p, r, path);
 	r = mount_table_read(0, &mounts);
 	if (r < 0)
 		return problem_errno(p, r, "/proc/self/mountinfo");

@@ -156,17 +156,13 @@ static int open_store(struct view *v, bool create)
 
 	r = store_default_path(&path);
 	if (r < 0) {
-		(void) problem_set(v->problem, r, "store", "there is no home directory to keep sandboxes in");
+		(void) problem_store(v->problem, r, NULL);
 		return problem_hint(v->problem, r, "set HOME or XDG_STATE_HOME, or say where with --upper");
 	}
 	r = store_open(v->io, path, create, &v->store);
 	if (r == -ENOENT && !create)
 		return 0;
-	if (r == -EPERM) {
-		(void) problem_set(v->problem, r, path, "belongs to another user");
-		return problem_hint(v->problem, r, "set HOME or XDG_STATE_HOME to a directory of your own");
-	}
-	return r < 0 ? problem_errno(v->problem, r, path) : 0;
+	return r < 0 ? problem_store(v->problem, r, path) : 0;
 }
 
 static int open_named_sandbox(struct view *v, const char *name)
