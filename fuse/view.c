@@ -252,6 +252,23 @@ static void dress_upper(const struct view *v)
 	(void) futimens(v->layers.upper_fd, times);
 }
 
+/* Who mounts a sandbox on something else is believed to know why; else files appear in their old state, and removals remove nothing. */
+static void warn_of_other_lowers(const struct view *v, const struct sandbox_settings *s)
+{
+	const struct layers *l = &v->layers;
+	struct problem warning = { 0 };
+	bool same = s->n_lowers == l->n_lowers;
+
+	for (size_t i = 0; same && i < l->n_lowers; i++)
+		same = strcmp(s->lowers[i], l->lowers[i]) == 0;
+	if (same || s->n_lowers == 0)
+		return;
+	(void) problem_set(&warning, -EINVAL, sandbox_name(v->sandbox),
+			   "warning: its changes were made on %s%s, not on what --lower says", s->lowers[0],
+			   s->n_lowers > 1 ? " and others" : "");
+	problem_print(&warning);
+}
+
 static int open_layers(struct view *v)
 {
 	static char root[] = "/";
@@ -289,6 +306,8 @@ static int open_layers(struct view *v)
 		r = problem_errno(v->problem, -ENOMEM, v->mount_point);
 	if (r == 0 && own_upper && s->n_lowers == 0) /* never mounted */
 		dress_upper(v);
+	if (r == 0 && s)
+		warn_of_other_lowers(v, s);
 	return r;
 }
 

@@ -23,3 +23,17 @@ fi
 is "$(cat "$M$T/file")" changed "after mounting again"
 "$OSFUSE" umount "$M"
 gone "$T/file"
+# A sandbox keeps its lowers; on others it is mounted with a warning.
+mkdir "$T/other"
+box() {
+	"$OSFUSE" mount --name box "$@" "$M" 2>"$T/said"
+	unmount_view
+}
+box --lower "$L:$T/other"
+box --lower "$L/../lower:$T/other"
+box
+is "$(cat "$T/said")" ""
+box --lower "$T/other"
+is "$(cat "$T/said")" "osfuse: box: warning: its changes were made on $L and others, not on what --lower says"
+box
+is "$(cat "$T/said")" ""
