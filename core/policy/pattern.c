@@ -99,11 +99,26 @@ static size_t home_end(const struct word *w)
 	return slash ? (size_t) (slash - w->s) : w->n;
 }
 
-static int find_home(struct source *src, const struct word *w, const char **ret)
+static int no_home(struct source *src, const struct word *w)
+{
+	const char *user = src->b->world->user;
+
+	if (!user)
+		return fault(src, w->columns[0], "there is no home directory here");
+	return fault(src, w->columns[0], "the account %s has no home directory: HOME is not an absolute path, nor is what it has for one", user);
+}
+
+/* As it is called, and in *ret_real (to be freed), where that leads; NULL: nowhere else. Both NULL: the word is about no home. */
+static int find_home(struct source *src, const struct word *w, const char **ret, char **ret_real)
 {
 	const struct policy_world *world = src->b->world;
-	_cleanup_free_ char *user = strndup(w->s + 1, home_end(w) - 1);
+	_cleanup_free_ char *user = NULL;
 
+	*ret = NULL;
+	*ret_real = NULL;
+	if (w->n == 0 || w->s[0] != '~')
+		return 0;
+	user = strndup(w->s + 1, home_end(w) - 1);
 	if (!user)
 		return -ENOMEM;
 	if (!user[0])
@@ -111,28 +126,24 @@ static int find_home(struct source *src, const struct word *w, const char **ret)
 	else
 		*ret = world->home_of ? world->home_of(world->arg, user) : NULL;
 	if (!*ret && !user[0])
-		return fault(src, w->columns[0], "there is no home directory here");
+		return no_home(src, w);
 	if (!*ret)
 		return fault(src, w->columns[0], "there is no user %s; write \\~ for a name that begins with a tilde", user);
+	if ((*ret)[0] != '/')
+		return fault(src, w->columns[0], "the home of %s is not an absolute path: \"%s\"", user, *ret);
+	*ret_real = world->real_home ? world->real_home(world->arg, *ret) : NULL;
 	return 0;
 }
 
-/* A word with everything replaced that can be. home: what to put for "~" and the name behind it; NULL: find it. */
-static int expand(struct source *src, const struct word *w, const char *home, struct word *out)
+/* A word with everything replaced that can be. home: what to put for "~" and the name behind it; NULL: there is none to replace. */
+static int expand(struct source *src, const struct word *w, const char *home, bool is_pattern, struct word *out)
 {
-	bool is_pattern = home;
-	int r = 0;
+	int r;
 
 	out->n = 0;
 	out->column = w->column;
-	if (w->n == 0 || w->s[0] != '~')
-		return put_rest(src, w, 0, out);
 	if (!home)
-		r = find_home(src, w, &home);
-	if (r < 0)
-		return r;
-	if (home[0] != '/')
-		return fault(src, w->columns[0], "the home %s is not an absolute path", home);
+		return put_rest(src, w, 0, out);
 	r = put_value(out, home, is_pattern, home_end(w) == w->n, w->columns[0]);
 	return r < 0 ? r : put_rest(src, w, home_end(w), out);
 }
@@ -327,7 +338,7 @@ static int add_homes(struct source *src, const struct word *w, int rule)
 	if (!homes)
 		return fault(src, w->columns[0], "the homes of the users are not known here");
 	for (; *homes && r == 0; homes++) {
-		r = expand(src, w, *homes, &out);
+		r = expand(src, w, *homes, true, &out);
 		if (r == 0)
 			r = add_expanded(src, &out, rule, POLICY_NO_RULE);
 	}
@@ -342,14 +353,24 @@ static bool is_all_homes(const struct word *w)
 int pattern_add(struct source *src, const struct word *w, int rule, int file)
 {
 	_cleanup_(word_done) struct word out = { .s = NULL };
+	_cleanup_free_ char *real = NULL;
+	const char *home = NULL;
 	int r;
 
 	if (w->n > 0 && w->s[0] == '!')
 		return fault(src, w->columns[0], "negation is a later rule here; write \\! for a name that begins with !");
 	if (is_all_homes(w))
 		return add_homes(src, w, rule);
-	r = expand(src, w, NULL, &out);
-	return r < 0 ? r : add_expanded(src, &out, rule, file);
+	r = find_home(src, w, &home, &real);
+	if (r == 0)
+		r = expand(src, w, home, false, &out);
+	if (r == 0)
+		r = add_expanded(src, &out, rule, file);
+	if (r == 0 && real)
+		r = expand(src, w, real, false, &out);
+	if (r < 0 || !real)
+		return r;
+	return add_expanded(src, &out, rule, file == POLICY_NO_RULE ? file : file + 1);
 }
 
 int pattern_add_root(struct source *src, int rule)
@@ -357,19 +378,13 @@ int pattern_add_root(struct source *src, int rule)
 	return keep_pattern(src->b, &(struct pattern) { .rule = rule, .file = POLICY_NO_RULE });
 }
 
-int pattern_path(struct source *src, const struct word *w, const char **ret)
+/* A path without patterns. home: see expand(). */
+static int make_path(struct source *src, const struct word *w, const char *home, const char **ret)
 {
 	_cleanup_(word_done) struct word out = { .s = NULL };
+	int r = expand(src, w, home, false, &out);
 	char *copy;
-	int r;
 
-	for (size_t i = 0; i < w->n; i++) {
-		if (w->s[i] == '*' || w->s[i] == '?' || w->s[i] == '[')
-			return fault(src, w->columns[i], "one path is expected here, not a pattern; write \\%c", w->s[i]);
-		if (w->s[i] == '\\' && ++i == w->n)
-			return fault(src, w->columns[i - 1], "nothing follows the backslash");
-	}
-	r = expand(src, w, NULL, &out);
 	if (r < 0)
 		return r;
 	if (out.n == 0)
@@ -380,6 +395,26 @@ int pattern_path(struct source *src, const struct word *w, const char **ret)
 	(void) unescape(copy, out.n);
 	*ret = copy;
 	return 0;
+}
+
+int pattern_path(struct source *src, const struct word *w, const char **ret, const char **ret_real)
+{
+	_cleanup_free_ char *real = NULL;
+	const char *home;
+	int r;
+
+	if (ret_real)
+		*ret_real = NULL;
+	for (size_t i = 0; i < w->n; i++) {
+		if (w->s[i] == '*' || w->s[i] == '?' || w->s[i] == '[')
+			return fault(src, w->columns[i], "one path is expected here, not a pattern; write \\%c", w->s[i]);
+		if (w->s[i] == '\\' && ++i == w->n)
+			return fault(src, w->columns[i - 1], "nothing follows the backslash");
+	}
+	r = find_home(src, w, &home, &real);
+	if (r == 0)
+		r = make_path(src, w, home, ret);
+	return r == 0 && real && ret_real ? make_path(src, w, real, ret_real) : r;
 }
 
 int pattern_check_name(struct source *src, const struct word *w)

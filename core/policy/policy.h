@@ -158,10 +158,13 @@ struct policy_builder;
 /* What text may refer to. Zeroed: no home, no variables, no files. */
 struct policy_world {
 	const char *home;	/* "~"; absolute; NULL: "~" is an error */
+	const char *user;	/* whose that is, or would be: for messages; NULL: nobody knows */
 	const char *const *homes; /* "~*": every user's home, NULL-terminated; may have patterns: "/home/star" */
 	const char *(*variable)(void *arg, const char *name); /* "$NAME"; NULL: not set, which is an error */
-	/* The home of a user: "~NAME". NULL: no such user. */
+	/* The home of a user: "~NAME". NULL: no such user. One that is not absolute is an error. */
 	const char *(*home_of)(void *arg, const char *user);
+	/* Where the links on the way to one of these lead: rules hold there, too. malloc; NULL: there are none. */
+	char *(*real_home)(void *arg, const char *home);
 	/*
 	 * Reads what "include" names: path as written, and the source that it stands in. Sets the text (malloc), its length, and its own
 	 * name for messages. Negative errno: *ret_name may be set then too.

@@ -163,27 +163,41 @@ static int file_content(struct source *src, struct word *w, struct policy_file *
 	column = line_column(src);
 	r = word_pattern(src, w);
 	if (r == 0)
-		r = pattern_path(src, w, &f->host_path);
+		r = pattern_path(src, w, &f->host_path, NULL);
 	if (r == 0 && f->host_path[0] != '/')
 		r = fault(src, column, "the path of a host's file has to be absolute");
 	return r < 0 ? r : host_content(src, column, f);
+}
+
+/* One for each pattern. */
+static int keep_file(struct policy_builder *b, const struct policy_file *f)
+{
+	struct policy_file *v = array_room(b->files, b->n_files, &b->files_size, sizeof(*v));
+
+	if (!v)
+		return -ENOMEM;
+	b->files = v;
+	v[b->n_files++] = *f;
+	return 0;
 }
 
 int file_parse(struct source *src, int verb)
 {
 	_cleanup_(word_done) struct word path = { .s = NULL }, w = { .s = NULL };
 	struct policy_builder *b = src->b;
-	struct policy_file f = { .path = NULL }, *v;
+	struct policy_file f = { .path = NULL };
+	const char *real = NULL;
+	size_t first;
 	int r;
 
 	if (!line_more(src))
 		return fault(src, line_column(src), "expected the path of the file");
 	r = word_pattern(src, &path);
 	if (r == 0)
-		r = pattern_path(src, &path, &f.path);
+		r = pattern_path(src, &path, &f.path, &real);
 	if (r == 0 && (f.path[0] != '/' || !f.path[1]))
 		r = fault(src, path.column, "the path of a made-up file has to be absolute, and not the root");
-	if (r == 0 && b->n_files >= POLICY_MAX_FILES)
+	if (r == 0 && b->n_files + !!real >= POLICY_MAX_FILES)
 		r = b->full ? -EINVAL : too_many_files(src, &path);
 	if (r == 0)
 		r = file_content(src, &w, &f);
@@ -191,14 +205,12 @@ int file_parse(struct source *src, int verb)
 		r = fault(src, line_column(src), "nothing may follow here");
 	if (r == 0)
 		r = rule_new(src, POLICY_VERB_FILE, &path, &f.rule);
-	if (r < 0)
-		return r;
-	v = array_room(b->files, b->n_files, &b->files_size, sizeof(*v));
-	if (!v)
-		return -ENOMEM;
-	b->files = v;
-	v[b->n_files] = f;
-	r = pattern_add(src, &path, f.rule, (int) b->n_files);
-	b->n_files++;
+	first = b->n_patterns;
+	if (r == 0)
+		r = pattern_add(src, &path, f.rule, (int) b->n_files);
+	for (size_t i = first; i < b->n_patterns && r == 0; i++) {
+		r = keep_file(b, &f);
+		f.path = real ? real : f.path;
+	}
 	return r;
 }

@@ -89,7 +89,7 @@ static const struct {
 
 	/* homes and variables */
 	{ "hide ~nobody/x", 6, "there is no user nobody; write \\~ for a name that begins with a tilde" },
-	{ "hide ~odd/x", 6, "the home not/absolute is not an absolute path" },
+	{ "hide ~odd/x", 6, "the home of odd is not an absolute path: \"not/absolute\"" },
 	{ "hide ~**/x", 6, "there is no user **; write \\~ for a name that begins with a tilde" },
 	{ "hide /a/$NOT/b", 9, "the variable NOT is not set; write \\$ for a name with a dollar sign" },
 	{ "hide /a/${NOT}", 9, "the variable NOT is not set; write \\$ for a name with a dollar sign" },
@@ -490,6 +490,7 @@ static void test_include_memory(void **state)
 static void test_empty_world(void **state)
 {
 	static const struct policy_world world;
+	static const struct policy_world of_u = { .user = "u" };
 	struct report got = report_in(&world, "hide ~/a ~u/a ~*/a $X/a /b\ninclude x", 36);
 
 	assert_int_equal(got.n_errors, 5);
@@ -498,6 +499,9 @@ static void test_empty_world(void **state)
 	assert_non_null(strstr(got.text, "F:1:15: the homes of the users are not known here\n"));
 	assert_non_null(strstr(got.text, "F:1:20: the variable X is not set;"));
 	assert_non_null(strstr(got.text, "F:2:9: x: Operation not supported\n"));
+	free(got.text);
+	got = report_in(&of_u, "hide ~/a", 8);
+	assert_non_null(strstr(got.text, "F:1:6: the account u has no home directory:"));
 	free(got.text);
 }
 
@@ -516,6 +520,37 @@ static void test_odd_homes(void **state)
 	p = test_policy_in(&world, "hide ~*/a\nro ~/b\ndeny ~/", false);
 	assert_int_equal(policy_n_rules(p), 3);
 	assert_string_equal(test_judge(p, "/b", buf), "deny 13"); /* "/" is the home, and all */
+	(void) policy_unref(p);
+}
+
+static char *under_data(void *arg, const char *home)
+{
+	char *real = NULL;
+
+	return strcmp(home, "/home/u") != 0 || asprintf(&real, "/data%s/[r]", home) < 0 ? NULL : real;
+}
+
+/* Links lead to a home: what is said of it holds there, too. */
+static void test_real_home(void **state)
+{
+	static const char text[] = "hide ~/a\nro ~eve/a\nro ~/a/b\nfile ~/m \"x\"\nfile /n < ~/src\n";
+	struct policy_world world = test_world();
+	struct policy *p;
+	char buf[64];
+
+	world.real_home = under_data;
+	p = test_policy_in(&world, text, false);
+	assert_int_equal(policy_n_rules(p), 5);
+	assert_string_equal(test_judge(p, "/home/u/a/", buf), "hide passage");
+	assert_string_equal(test_judge(p, "/home/u/a/b", buf), "ro");
+	assert_string_equal(test_judge(p, "/data/home/u/[r]/a/", buf), "hide passage");
+	assert_string_equal(test_judge(p, "/data/home/u/[r]/a/b", buf), "ro");
+	assert_string_equal(test_judge(p, "/data/home/u/r/a", buf), "cow");
+	assert_string_equal(test_judge(p, "/data/home/eve/[r]/a", buf), "cow");
+	assert_string_equal(test_judge(p, "/home/u/m", buf), "cow file 0");
+	assert_string_equal(test_judge(p, "/data/home/u/[r]/m", buf), "cow file 1");
+	assert_string_equal(policy_file(p, 1)->path, "/data/home/u/[r]/m");
+	assert_string_equal(policy_file(p, 2)->host_path, "/home/u/src");
 	(void) policy_unref(p);
 }
 
@@ -612,6 +647,7 @@ int main(void)
 		cmocka_unit_test(test_include_memory),
 		cmocka_unit_test(test_empty_world),
 		cmocka_unit_test(test_odd_homes),
+		cmocka_unit_test(test_real_home),
 		cmocka_unit_test(test_command_line),
 		cmocka_unit_test(test_command_line_wrong),
 		cmocka_unit_test(test_shipped),
