@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,94 +16,23 @@
 
 #define DEFAULT_POLICY "include <defaults>\n"
 
-/* homes */
-
-/* Accounts that nobody logs in to have directories of the system for homes, and what is in those is no person's. */
-static bool is_system_home(const char *home)
-{
-	static const char *const system[] = {
-		"/bin", "/boot", "/dev", "/etc", "/lib", "/nonexistent", "/proc", "/run", "/sbin", "/sys", "/tmp", "/usr", "/var/run",
-		"/var/spool", "/var/cache", "/var/log", "/var/mail", "/var/backups", "/var/tmp", "/var/empty",
-	};
-
-	if (home[0] != '/' || home[1] == '\0')
-		return true;
-	for (size_t i = 0; i < ARRAY_SIZE(system); i++) {
-		size_t len = strlen(system[i]);
-
-		if (strncmp(home, system[i], len) == 0 && (home[len] == '\0' || home[len] == '/'))
-			return true;
-	}
-	return false;
-}
+/* the world */
 
 void policies_world_done(struct policies_world *w)
 {
-	for (size_t i = 0; i < w->n_homes; i++)
-		free(w->homes[i]);
-	free(w->homes);
+	homes_done(&w->homes);
 }
 
-static bool has_home(const struct policies_world *w, const char *home)
+static const char *home_of(void *world, const char *user)
 {
-	for (size_t i = 0; i < w->n_homes; i++)
-		if (strcmp(w->homes[i], home) == 0)
-			return true;
-	return false;
+	struct policies_world *w = world;
+
+	return homes_of(&w->homes, user);
 }
 
-static int add_home(struct policies_world *w, const char *home)
+static char *real_home(void *world, const char *home)
 {
-	char **v;
-
-	if (has_home(w, home))
-		return 0;
-	v = reallocarray(w->homes, w->n_homes + 2, sizeof(*v));
-	if (!v)
-		return -ENOMEM;
-	w->homes = v;
-	v[w->n_homes] = strdup(home);
-	if (!v[w->n_homes])
-		return -ENOMEM;
-	v[++w->n_homes] = NULL;
-	return 0;
-}
-
-/* Directly in /home: whoever gets one later is covered too. */
-static bool is_usual_home(const char *home)
-{
-	return strncmp(home, "/home/", 6) == 0 && !strchr(home + 6, '/');
-}
-
-static int find_homes(struct policies_world *w)
-{
-	const struct passwd *pw;
-	int r = add_home(w, "/root");
-
-	if (r == 0)
-		r = add_home(w, "/home/*");
-	setpwent();
-	while (r == 0 && (pw = getpwent()))
-		if (!is_system_home(pw->pw_dir) && !is_usual_home(pw->pw_dir))
-			r = add_home(w, pw->pw_dir);
-	endpwent();
-	return r;
-}
-
-/* What "~" and "~NAME" stand for. */
-static const char *home_of(void *arg, const char *user)
-{
-	const struct passwd *pw = getpwnam(user);
-
-	return pw && pw->pw_dir[0] == '/' ? pw->pw_dir : NULL;
-}
-
-static const char *own_home(void)
-{
-	const char *home = getenv("HOME");
-	const struct passwd *pw = home && home[0] == '/' ? NULL : getpwuid(geteuid());
-
-	return pw ? pw->pw_dir : home;
+	return homes_real(home);
 }
 
 static const char *variable(void *arg, const char *name)
@@ -162,8 +90,9 @@ static int read_rules(struct ways *ways, const char *path, char **ret, size_t *r
 }
 
 /* A path in an include is from where the including file is. */
-static int include(void *ways, const char *from, const char *path, char **ret_name, char **ret_text, size_t *ret_len)
+static int include(void *world, const char *from, const char *path, char **ret_name, char **ret_text, size_t *ret_len)
 {
+	struct policies_world *w = world;
 	const char *slash = strrchr(from, '/');
 
 	*ret_name = NULL;
@@ -171,7 +100,7 @@ static int include(void *ways, const char *from, const char *path, char **ret_na
 		*ret_name = strdup(path);
 	else if (asprintf(ret_name, "%.*s/%s", (int) (slash - from), from, path) < 0)
 		*ret_name = NULL;
-	return *ret_name ? read_rules(ways, *ret_name, ret_text, ret_len) : -ENOMEM;
+	return *ret_name ? read_rules(w->ways, *ret_name, ret_text, ret_len) : -ENOMEM;
 }
 
 static int host_file(void *arg, const char *path, char **ret_text, size_t *ret_len)
@@ -183,13 +112,12 @@ int policies_world_init(struct policies_world *w)
 {
 	int r;
 
-	*w = (struct policies_world) {
-		.world = {
-			.home = own_home(), .variable = variable, .home_of = home_of, .include = include, .host_file = host_file,
-		},
+	*w = (struct policies_world) { .ways = NULL };
+	r = homes_init(&w->homes);
+	w->world = (struct policy_world) {
+		.home = w->homes.own, .user = w->homes.user, .homes = (const char *const *) w->homes.all,
+		.variable = variable, .home_of = home_of, .real_home = real_home, .include = include, .host_file = host_file, .arg = w,
 	};
-	r = find_homes(w);
-	w->world.homes = (const char *const *) w->homes;
 	return r;
 }
 
@@ -256,7 +184,7 @@ int policies_load(const struct sandbox_rule *sources, size_t n, bool fold, struc
 	_cleanup_(policies_world_done) struct policies_world world;
 	int r = policies_world_init(&world);
 
-	world.world.arg = ways;
+	world.ways = ways;
 	if (ret_report)
 		*ret_report = NULL;
 	if (r == 0)

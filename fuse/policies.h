@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "fuse/homes.h"
 #include "policy/policy.h"
 
 struct problem;
@@ -16,11 +17,11 @@ struct ways;
 
 /* What policies may refer to, as it is on this machine. */
 struct policies_world {
-	struct policy_world world;
-	char **homes; /* NULL-terminated */
-	size_t n_homes;
+	struct policy_world world; /* its argument is this */
+	struct homes homes;
+	struct ways *ways; /* see policies_load(); NULL: nobody asks for them */
 };
-int policies_world_init(struct policies_world *w); /* policies_world_done() also after a failure */
+int policies_world_init(struct policies_world *w); /* policies_world_done() also after a failure; it stays where it is */
 void policies_world_done(struct policies_world *w);
 
 /*

@@ -142,7 +142,7 @@ static int reload(int argc, char **argv, struct problem *p)
 
 static int learn(int argc, char **argv, struct problem *p)
 {
-	_cleanup_(policies_world_done) struct policies_world world = { .homes = NULL };
+	_cleanup_(policies_world_done) struct policies_world world = { .ways = NULL };
 	int r;
 
 	if (argc != 2)
