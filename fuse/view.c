@@ -371,6 +371,25 @@ static int make_warden(struct view *v)
 	return warden_new(&config, &v->warden, v->problem);
 }
 
+/*
+ * A program that an rw rule lets move these away in the lower, or what is above them, and put its own in their place, decides what the next
+ * mount has for changes, and by the sandbox's settings for a policy.
+ */
+static int keep_places(struct view *v)
+{
+	_cleanup_free_ char *store = NULL;
+	const char *const paths[] = { v->layers.upper, v->layers.work, v->mount_point };
+	int r = 0;
+
+	/* As the next mount looks for it, by way of links perhaps. */
+	if ((v->store || v->place.store) && store_default_path(&store) == 0)
+		r = warden_keep(v->warden, store, v->problem);
+	for (size_t i = 0; i < ARRAY_SIZE(paths) && r == 0; i++)
+		if (paths[i])
+			r = warden_keep(v->warden, paths[i], v->problem);
+	return r;
+}
+
 static int make_overlay(struct view *v)
 {
 	const struct launch_config *c = v->config;
@@ -506,6 +525,9 @@ int view_init(struct view *v, const struct launch_config *c, struct problem *p)
 		return r;
 	if (!v->sandbox && warden_policy(v->warden))
 		v->sandbox = place_open(&v->place, v->mount_point, &v->layers);
+	r = warden_policy(v->warden) ? keep_places(v) : 0;
+	if (r < 0)
+		return r;
 	layers_seclude(&v->layers);
 	(void) chdir("/"); /* all that was relative has been opened; what we stand in could not be unmounted */
 	r = make_overlay(v);

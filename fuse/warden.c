@@ -24,7 +24,10 @@
 struct warden {
 	struct warden_config config;
 	struct policy *policy; /* of the beginning */
-	struct ways ways; /* to its files */
+	struct ways ways; /* to its files, and to the places */
+	char **places; /* where the view has what it lives on */
+	size_t n_places;
+	struct ways ways_before; /* to the places, as they were before there was the mount: it may hide them */
 	struct overlay_guards guards; /* the same, as the overlay wants them */
 	struct log *log;
 	struct control *control;
@@ -88,7 +91,6 @@ int warden_new(const struct warden_config *config, struct warden **ret, struct p
 		return problem_errno(p, -ENOMEM, "policy");
 	w->config = *config;
 	r = load(config, &w->policy, &w->ways, &report, p);
-	w->guards = ways_guards(&w->ways);
 	if (report)
 		(void) fputs(report, stderr); /* more than a problem has room for, and said before it */
 	if (r < 0) {
@@ -107,6 +109,10 @@ struct warden *warden_free(struct warden *w)
 	w->log = log_close(w->log);
 	(void) policy_unref(w->policy);
 	ways_done(&w->ways);
+	ways_done(&w->ways_before);
+	for (size_t i = 0; i < w->n_places; i++)
+		free(w->places[i]);
+	free(w->places);
 	free(w);
 	return NULL;
 }
@@ -116,9 +122,47 @@ struct policy *warden_policy(const struct warden *w)
 	return w->policy;
 }
 
-const struct overlay_guards *warden_guards(const struct warden *w)
+const struct overlay_guards *warden_guards(struct warden *w)
 {
+	w->guards = ways_guards(&w->ways);
 	return &w->guards;
+}
+
+/* places */
+
+static int add_place(struct warden *w, const char *path)
+{
+	char **v = reallocarray(w->places, w->n_places + 1, sizeof(*v));
+
+	if (!v)
+		return -ENOMEM;
+	w->places = v;
+	v[w->n_places] = strdup(path);
+	if (!v[w->n_places])
+		return -ENOMEM;
+	w->n_places++;
+	return 0;
+}
+
+int warden_keep(struct warden *w, const char *path, struct problem *p)
+{
+	int r = ways_add_names(&w->ways_before, path);
+
+	if (r == 0)
+		r = ways_add_all(&w->ways, &w->ways_before);
+	if (r == 0)
+		r = add_place(w, path);
+	return r < 0 ? problem_errno(p, r, path) : 0;
+}
+
+/* As they are now, too: what somebody has put there meanwhile is what the next mount finds. */
+static int renew_places(const struct warden *w, struct ways *ways)
+{
+	int r = ways_add_all(ways, &w->ways_before);
+
+	for (size_t i = 0; i < w->n_places && r != -ENOMEM; i++)
+		r = ways_add_names(ways, w->places[i]); /* as far as it goes: from outside it can have been taken away */
+	return r == -ENOMEM ? r : 0;
 }
 
 /* reports */
@@ -187,6 +231,8 @@ static int reload(struct warden *w, char **ret_text)
 	struct problem p = { 0 };
 	int r = load(&w->config, &policy, &ways, &report, &p);
 
+	if (r == 0 && renew_places(w, &ways) < 0)
+		r = problem_errno(&p, -ENOMEM, "policy");
 	if (r < 0) {
 		if (asprintf(ret_text, "%s%s%s%s", report ? report : "", p.text, p.hint[0] ? "\nhint: " : "", p.hint) < 0)
 			*ret_text = NULL;

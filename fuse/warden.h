@@ -36,8 +36,14 @@ DEFINE_CLEANUP(struct warden *, warden_free)
 
 /* NULL: none. Borrowed. For the overlay's configuration, as is warden_report() with the warden as its argument. */
 struct policy *warden_policy(const struct warden *w);
-const struct overlay_guards *warden_guards(const struct warden *w);
+const struct overlay_guards *warden_guards(struct warden *w);
 void warden_report(void *warden, const struct overlay_report *r);
+
+/*
+ * Programs in the view put nothing else in the place of this directory, or of what leads to it, whatever the rules say. An absolute path, before
+ * the view is mounted.
+ */
+int warden_keep(struct warden *w, const char *path, struct problem *p);
 
 /* From here on there is a log, and the policy can be read again. Without a sandbox there is no place for either. */
 int warden_attach(struct warden *w, struct sandbox *sandbox, struct overlay *ov, struct serve *serve, struct problem *p);

@@ -14,12 +14,12 @@
 
 #define MAX_LINKS 40 /* as the kernel */
 
-static bool has(const struct ways *w, const struct stat *st, const char *name)
+static bool has(const struct ways *w, dev_t dev, uint64_t ino, const char *name)
 {
 	for (size_t i = 0; i < w->n; i++) {
 		const struct overlay_guard *g = &w->v[i];
 
-		if (g->ino == st->st_ino && g->dev == st->st_dev && !g->name == !name && (!name || strcmp(g->name, name) == 0))
+		if (g->ino == ino && g->dev == dev && !g->name == !name && (!name || strcmp(g->name, name) == 0))
 			return true;
 	}
 	return false;
@@ -29,20 +29,16 @@ bool ways_have(const struct ways *w, int fd, const char *name)
 {
 	struct stat st;
 
-	return fstat(fd, &st) == 0 && has(w, &st, name);
+	return fstat(fd, &st) == 0 && has(w, st.st_dev, st.st_ino, name);
 }
 
-/* name NULL: the object itself. */
-static int add(struct ways *w, int fd, const char *name)
+static int add_guard(struct ways *w, dev_t dev, uint64_t ino, const char *name)
 {
 	_cleanup_free_ char *copy = name ? strdup(name) : NULL;
-	struct stat st;
 
 	if (name && !copy)
 		return -ENOMEM;
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (has(w, &st, name))
+	if (has(w, dev, ino, name))
 		return 0;
 	if (w->n == w->size) {
 		struct overlay_guard *v = reallocarray(w->v, w->size * 2 + 16, sizeof(*v));
@@ -52,24 +48,32 @@ static int add(struct ways *w, int fd, const char *name)
 		w->size = w->size * 2 + 16;
 		w->v = v;
 	}
-	w->v[w->n++] = (struct overlay_guard) { .dev = st.st_dev, .ino = st.st_ino, .name = steal_ptr(copy) };
+	w->v[w->n++] = (struct overlay_guard) { .dev = dev, .ino = ino, .name = steal_ptr(copy) };
 	return 0;
 }
 
-/* The link's target comes before what is left of the path. */
+/* name NULL: the object itself. */
+static int add(struct ways *w, int fd, const char *name)
+{
+	struct stat st;
+
+	return fstat(fd, &st) < 0 ? -errno : add_guard(w, st.st_dev, st.st_ino, name);
+}
+
+/* The link's target comes before what is left of the path: 1. It is no link: 0. To ask this way asks nothing of what is mounted there. */
 static int take_link(int fd, char **rest)
 {
 	char target[PATH_MAX], *longer;
 	ssize_t n = readlinkat(fd, "", target, sizeof(target) - 1);
 
 	if (n < 0)
-		return -errno;
+		return errno == ENOENT || errno == EINVAL ? 0 : -errno; /* of no link, it depends on the kernel */
 	target[n] = '\0';
 	if (asprintf(&longer, "%s/%s", target, *rest) < 0)
 		return -ENOMEM;
 	free(*rest);
 	*rest = longer;
-	return 0;
+	return 1;
 }
 
 /* Takes the first component off, into name; false: there is none. An empty one is the root. */
@@ -85,7 +89,7 @@ static bool next_name(char *rest, char name[static NAME_MAX + 1])
 	return true;
 }
 
-int ways_add(struct ways *w, const char *path)
+static int go(struct ways *w, const char *path, bool names_only)
 {
 	_cleanup_close_ int at = open(path[0] == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC); /* where we are may be closed to us */
 	_cleanup_free_ char *rest = strdup(path);
@@ -95,22 +99,42 @@ int ways_add(struct ways *w, const char *path)
 
 	while (r == 0 && next_name(rest, name)) {
 		_cleanup_close_ int fd = name[0] ? openat(at, name, O_PATH | O_NOFOLLOW | O_CLOEXEC) : open("/", O_PATH | O_CLOEXEC);
-		struct stat st;
 
-		if (fd < 0 || fstat(fd, &st) < 0)
-			return -errno;
-		if (name[0] && strcmp(name, ".") != 0 && strcmp(name, "..") != 0)
+		if (fd < 0)
+			r = -errno;
+		if (r == 0 && name[0] && strcmp(name, ".") != 0 && strcmp(name, "..") != 0)
 			r = add(w, at, name);
-		if (r == 0 && S_ISLNK(st.st_mode)) {
-			r = ++n_links > MAX_LINKS ? -ELOOP : take_link(fd, &rest);
-		} else {
+		if (r == 0)
+			r = take_link(fd, &rest);
+		if (r == 1) {
+			r = ++n_links > MAX_LINKS ? -ELOOP : 0;
+		} else if (r == 0) {
 			(void) fd_close(at);
 			at = steal_fd(&fd);
 		}
 	}
 	if (r == 0 && *rest)
 		r = -ENAMETOOLONG;
-	return r < 0 ? r : add(w, at, NULL);
+	return r < 0 || names_only ? r : add(w, at, NULL);
+}
+
+int ways_add(struct ways *w, const char *path)
+{
+	return go(w, path, false);
+}
+
+int ways_add_names(struct ways *w, const char *path)
+{
+	return go(w, path, true);
+}
+
+int ways_add_all(struct ways *w, const struct ways *more)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < more->n && r == 0; i++)
+		r = add_guard(w, more->v[i].dev, more->v[i].ino, more->v[i].name);
+	return r;
 }
 
 bool ways_enter(const struct ways *w, int dirfd)

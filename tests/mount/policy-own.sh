@@ -16,7 +16,7 @@ refused() {
 	if sh -c "$1" 2>"$T/said"; then
 		fail "$1"
 	fi
-	grep -qE 'Read-only|EROFS' "$T/said" || fail "$1: $(cat "$T/said")"
+	grep -qE 'Read-only|EROFS|busy' "$T/said" || fail "$1: $(cat "$T/said")"
 }
 still_hidden() {
 	"$OSFUSE" policy reload "$1" >/dev/null
@@ -72,6 +72,54 @@ still_hidden second "$M"
 # In the upper no rule is needed to change it.
 echo "hide /secret" >"$T/u-second/p"
 fails 1 'in the upper' view second "$D" "$T/u-second/p"
+
+# The changes, the work directory, the mount point, the store with the policy in it, and what is above them: each stays where it is.
+export XDG_STATE_HOME="$D/home/state/of"
+mkdir -p "$D/home/in/up" "$D/home/in/wk" "$D/home/in/mp" "$D/home/other" "$XDG_STATE_HOME"
+ln -s home "$D/way"
+stay() {
+	V=$1$D/home
+	for path in in in/up in/wk in/mp state state/of state/of/osfuse; do
+		refused "mv -T $V/$path $V/there"
+	done
+	mv -T "$V/other" "$V/there"
+	mv -T "$V/there" "$V/other"
+	touch "$V/in/new" "$V/state/new"
+	[ -e "$D/home/in/new" ] && [ -e "$D/home/state/new" ] || fail "the rest of the directories cannot be changed"
+	rm "$V/in/new" "$V/state/new"
+}
+set_in() {
+	"$OSFUSE" mount --lower / --upper "$D/home/in/up" --work "$D/home/in/wk" "$@"
+}
+set_in --name places --rw "$D/home" "$D/home/in/mp"
+stay "$D/home/in/mp"
+"$OSFUSE" log places | grep -q 'rename.*/home/state.*EROFS *policy  *-' || fail "log: $("$OSFUSE" log places)"
+"$OSFUSE" policy reload places >"$T/said"
+stay "$D/home/in/mp"
+# What is in their place when the policy is read again is guarded, too.
+mv "$D/home/in" "$D/home/was"
+mkdir -p "$D/home/in/up/anew"
+wait_for test -d "$D/home/was/mp$D/home/in/up/anew"
+mv -T "$D/home/was/mp$D/home/in/up" "$D/home/was/mp$D/home/in/gone"
+mkdir "$D/home/in/up"
+"$OSFUSE" policy reload places >"$T/said"
+refused "mv -T $D/home/was/mp$D/home/in/up $D/home/was/mp$D/home/in/gone2"
+rm -rf "$D/home/in"
+mv "$D/home/was" "$D/home/in"
+unmount_view "$D/home/in/mp"
+# No sandbox: the store is made for the log, by way of a link.
+rm -rf "$D/home/state/of/osfuse"
+XDG_STATE_HOME=$D/way/state/of set_in --rw "$D" "$M"
+V=$M$D/home
+refused "mv -T $V/state $V/there"
+refused "rm $M$D/way"
+unmount_view
+# The store is below the mount point.
+mkdir "$T/u-over" "$T/w-over"
+"$OSFUSE" mount --name over --lower "$D/home" --upper "$T/u-over" --work "$T/w-over" --rw / "$D/home"
+refused "mv -T $D/home/state $D/home/there"
+unmount_view "$D/home"
+V=$M$D
 
 # A second way to the directory, or to the file.
 [ "$(id -u)" -eq 0 ] || exit 0
