@@ -1,4 +1,4 @@
-/* See homes.h. Homes are names, taken as they are, but for one pattern: those directly in /home, who gets one later is covered too. */
+/* See homes.h. Homes are names, taken as they are, but for those directly in /home, or in another such directory: who gets one later is covered too. */
 
 #include "fuse/homes.h"
 
@@ -14,6 +14,8 @@
 #include "base/macro.h"
 
 #define USUAL "/home"
+/* More in one directory: it is there for homes. Each of them with all rules of the default policy would be more rules than there can be. */
+#define MANY 64
 
 /* paths */
 
@@ -123,12 +125,7 @@ char *homes_real(const char *home)
 
 static int add_pattern(struct homes *h, const char *pattern)
 {
-	char **v;
-
-	for (size_t i = 0; i < h->n; i++)
-		if (strcmp(h->all[i], pattern) == 0)
-			return 0;
-	v = reallocarray(h->all, h->n + 2, sizeof(*v));
+	char **v = reallocarray(h->all, h->n + 2, sizeof(*v));
 	if (!v)
 		return -ENOMEM;
 	h->all = v;
@@ -241,6 +238,66 @@ static int add_own(struct homes *h)
 	return r;
 }
 
+static size_t dir_len(const char *pattern)
+{
+	return (size_t) (strrchr(pattern, '/') - pattern); /* no class in it has one */
+}
+
+static bool in_same_dir(const char *a, const char *b)
+{
+	return dir_len(a) == dir_len(b) && memcmp(a, b, dir_len(a)) == 0;
+}
+
+/* Those in one directory next to each other. */
+static int compare(const void *x, const void *y)
+{
+	const char *a = *(char *const *) x, *b = *(char *const *) y;
+	size_t n = dir_len(a), m = dir_len(b);
+	int r = memcmp(a, b, MIN(n, m));
+
+	if (r != 0 || n == m)
+		return r != 0 ? r : strcmp(a, b);
+	return n < m ? -1 : 1;
+}
+
+static void drop_doubles(struct homes *h)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < h->n; i++)
+		if (n > 0 && strcmp(h->all[n - 1], h->all[i]) == 0)
+			free(h->all[i]);
+		else
+			h->all[n++] = h->all[i];
+	h->n = n;
+	h->all[n] = NULL;
+}
+
+/* Puts all that is in a directory for the many homes in it. */
+static void gather(struct homes *h)
+{
+	size_t n = 0;
+
+	for (size_t i = 0, end; i < h->n; i = end) {
+		size_t kept;
+
+		for (end = i + 1; end < h->n && in_same_dir(h->all[i], h->all[end]); end++)
+			;
+		kept = end;
+		if (end - i > MANY && dir_len(h->all[i]) > 0) {
+			(void) strcpy(strrchr(h->all[i], '/'), "/*"); /* no name is shorter */
+			kept = i + 1;
+		}
+		for (size_t j = i; j < end; j++)
+			if (j < kept)
+				h->all[n++] = h->all[j];
+			else
+				free(h->all[j]);
+	}
+	h->n = n;
+	h->all[n] = NULL;
+}
+
 int homes_init(struct homes *h)
 {
 	int r;
@@ -255,7 +312,14 @@ int homes_init(struct homes *h)
 		r = add_links(h);
 	if (r == 0)
 		r = add_own(h);
-	return r == 0 ? add_accounts(h) : r;
+	if (r == 0)
+		r = add_accounts(h);
+	if (r < 0)
+		return r;
+	qsort(h->all, h->n, sizeof(*h->all), compare);
+	drop_doubles(h);
+	gather(h);
+	return 0;
 }
 
 void homes_done(struct homes *h)

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/types.h>
@@ -117,6 +118,37 @@ static void test_too_long(void **state)
 	homes_done(&h);
 }
 
+/* A directory in which many have theirs is one for homes; one in which the same is said many times is not. */
+static void test_many(void **state)
+{
+	static char text[200][32];
+	const char *listed[201] = { NULL };
+	struct homes h;
+
+	for (size_t i = 0; i < 200; i++)
+		listed[i] = text[i];
+	for (int i = 0; i < 65; i++) {
+		assert_true(snprintf(text[3 * i], sizeof(text[0]), "/ex[port/%d", i) > 0);
+		assert_true(snprintf(text[3 * i + 1], sizeof(text[0]), "/few/%d", i % 64) > 0);
+		assert_true(snprintf(text[3 * i + 2], sizeof(text[0]), "/ex[port/0/%d", i % 2) > 0);
+	}
+	listed[195] = NULL;
+	dirs = listed;
+	assert_int_equal(homes_init(&h), 0);
+	assert_int_equal(h.n, 2 + 1 + 64 + 2);
+	assert_true(has(&h, "/ex\\[port/*") && has(&h, "/ex\\[port/0/0") && has(&h, "/ex\\[port/0/1") && has(&h, "/few/63"));
+	assert_null(h.all[h.n]);
+	homes_done(&h);
+
+	for (int i = 0; i < 65; i++)
+		assert_true(snprintf(text[i], sizeof(text[0]), "/r%d", i) > 0);
+	listed[65] = NULL;
+	dirs = listed;
+	assert_int_equal(homes_init(&h), 0);
+	assert_true(has(&h, "/r0") && has(&h, "/r64") && !has(&h, "/*"));
+	homes_done(&h);
+}
+
 /* Of an account that is not listed, and set to something else; in a place of the system, too. */
 static void test_own(void **state)
 {
@@ -190,8 +222,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_accounts, setup), cmocka_unit_test_setup(test_too_long, setup),
+		cmocka_unit_test_setup(test_many, setup),     cmocka_unit_test_setup(test_of_others, setup),
 		cmocka_unit_test_setup(test_own, setup),      cmocka_unit_test_setup(test_links, setup),
-		cmocka_unit_test_setup(test_of_others, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
