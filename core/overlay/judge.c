@@ -167,12 +167,13 @@ struct ruling ruling_of(const struct policy_verdict *v)
 /* An object with several names may be used as the strictest of them says. */
 static void restrain(struct ruling *r, const struct ruling *other)
 {
-	bool noexec = r->noexec || other->noexec, log = r->log || other->log;
+	bool noexec = r->noexec || other->noexec, log = r->log || other->log, fixed = r->fixed || other->fixed;
 
 	if (other->access < r->access)
 		*r = *other;
 	r->noexec = noexec;
 	r->log = log;
+	r->fixed = fixed;
 }
 
 /* With what the rules of now say. The state is taken. */

@@ -43,6 +43,8 @@ static void assert_guarded(struct fixture *f)
 	assert_int_equal(view_rename(f, "d/way", "d/new", 0), -EROFS);
 	assert_int_equal(view_rename(f, "d/dir", "d/way", RENAME_EXCHANGE), -EROFS);
 	assert_int_equal(view_rename(f, "d/way/q", "d/way/p", 0), -EROFS);
+	assert_int_equal(view_link(f, "d/way/p", "d/third"), -EROFS);
+	assert_int_equal(view_link(f, "d/other", "d/third"), -EROFS);
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		assert_true(view_mkdir(f, names[i]) < 0);
 		assert_true(view_symlink(f, "/d/dir", names[i]) < 0);
