@@ -28,10 +28,10 @@ static bool is_making(enum gate_op op)
 	return op == GATE_CREATE || op == GATE_MKDIR;
 }
 
-/* Of what leads to the policy, the name; of the policy itself, the content too. A link would be a name for it that is not guarded. */
+/* Of what is guarded. A link would be a name for it that is not. */
 static bool is_fixed_change(enum gate_op op)
 {
-	return op == GATE_WRITE || op == GATE_REMOVE || op == GATE_RENAME || op == GATE_LINK || is_making(op);
+	return is_change(op) || op == GATE_LINK;
 }
 
 int gate_decide(enum gate_op op, const struct ruling *r)

@@ -41,23 +41,21 @@ static bool is_same_name(const char *a, const char *b)
 	return strcmp(a, b) == 0 || (n > 0 && fold_name(b, strlen(b), y, sizeof(y)) == n && memcmp(x, y, n) == 0);
 }
 
-static bool have(const struct overlay_guards *guards, dev_t dev, uint64_t ino, const char *name)
-{
-	for (size_t i = 0; i < guards->n; i++) {
-		const struct overlay_guard *g = &guards->v[i];
-
-		if (g->ino == ino && g->dev == dev && !g->name == !name && (!name || is_same_name(g->name, name)))
-			return true;
-	}
-	return false;
-}
-
 bool guards_have(const struct overlay_guards *guards, dev_t dev, uint64_t ino)
 {
-	return have(guards, dev, ino, NULL);
+	for (size_t i = 0; i < guards->n; i++)
+		if (guards->v[i].ino == ino && guards->v[i].dev == dev)
+			return true;
+	return false;
 }
 
 bool guards_have_name(const struct overlay_guards *guards, dev_t dev, uint64_t ino, const char *name)
 {
-	return have(guards, dev, ino, name);
+	for (size_t i = 0; i < guards->n; i++) {
+		const struct overlay_guard *g = &guards->v[i];
+
+		if (g->ino == ino && g->dev == dev && g->name && is_same_name(g->name, name))
+			return true;
+	}
+	return false;
 }

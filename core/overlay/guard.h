@@ -10,7 +10,7 @@
 /* A copy, in one piece, to be freed. */
 int guards_copy(const struct overlay_guards *guards, struct overlay_guards **ret);
 
-/* Is the object itself guarded? */
+/* Is the object itself guarded: a file that the policy is read from, or a directory that one of its names is in? */
 bool guards_have(const struct overlay_guards *guards, dev_t dev, uint64_t ino);
 /* Is this name in the directory? Also if it differs by case only: file systems there are that find it then. */
 bool guards_have_name(const struct overlay_guards *guards, dev_t dev, uint64_t ino, const char *name);

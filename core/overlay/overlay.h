@@ -91,7 +91,8 @@ const char *overlay_ids_fault(const struct overlay_ids *ids);
 /*
  * What no rule lets be changed in a lower: the files that the policy is read from, known by number, which are neither written to nor given
  * more names; and the names that lead to them, or to the directories that the view lives on, each in its directory, which are neither made,
- * nor taken away, nor given to something else. Such a change fails with EROFS where an rw rule would allow it. Borrowed for the call.
+ * nor taken away, nor given to something else. The files, and the directories that the names are in, keep their attributes, lest the next
+ * reading fail. Such a change fails with EROFS where an rw rule would allow it. Borrowed for the call.
  */
 struct overlay_guards {
 	const struct overlay_guard {

@@ -45,6 +45,10 @@ static void assert_guarded(struct fixture *f)
 	assert_int_equal(view_rename(f, "d/way/q", "d/way/p", 0), -EROFS);
 	assert_int_equal(view_link(f, "d/way/p", "d/third"), -EROFS);
 	assert_int_equal(view_link(f, "d/other", "d/third"), -EROFS);
+	assert_int_equal(view_chmod(f, "d/way/p", 0), -EROFS);
+	assert_int_equal(view_chmod(f, "d/other", 0), -EROFS);
+	assert_int_equal(view_chmod(f, "d/way", 0), -EROFS);
+	assert_int_equal(overlay_setxattr(f->ov, &f->who, view_node(f, "d/way"), "user.a", "b", 1, 0, false), -EROFS);
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		assert_true(view_mkdir(f, names[i]) < 0);
 		assert_true(view_symlink(f, "/d/dir", names[i]) < 0);
@@ -80,11 +84,11 @@ static void test_from_the_start(void **state)
 	assert_int_equal(view_write(f, "d/other", "X"), -EROFS);
 	assert_int_equal(n_guarded, 2);
 	assert_guarded(f);
-	/* All else can be changed, what is beside it and, of the file, what does not matter. */
+	/* What is beside it can be changed. */
 	assert_int_equal(view_write(f, "d/way/q", "new"), 0);
 	assert_int_equal(view_mkdir(f, "d/way/pp"), 0);
-	assert_int_equal(view_chmod(f, "d/way/p", 0600), 0);
-	assert_int_equal(view_chmod(f, "d/way", 0700), 0);
+	assert_int_equal(view_chmod(f, "d/way/q", 0600), 0);
+	assert_int_equal(view_chmod(f, "d/dir", 0700), 0);
 	assert_true(layer_exists(f, "l1/d/way/pp"));
 }
 
