@@ -24,7 +24,7 @@
 struct warden {
 	struct warden_config config;
 	struct policy *policy; /* of the beginning */
-	struct ways ways; /* to its files, and to the places */
+	struct ways ways; /* to its files, and to the places, until the overlay knows them */
 	char **places; /* where the view has what it lives on */
 	size_t n_places;
 	struct ways ways_before; /* to the places, as they were before there was the mount: it may hide them */
@@ -259,6 +259,8 @@ int warden_attach(struct warden *w, struct sandbox *sandbox, struct overlay *ov,
 
 	w->ov = ov;
 	w->serve = serve;
+	w->guards = (struct overlay_guards) { .n = 0 };
+	ways_done(&w->ways);
 	if (!sandbox)
 		return 0;
 	r = log_open(sandbox_fd(sandbox), NULL, &w->log);

@@ -32,9 +32,11 @@ bool ways_have(const struct ways *w, int fd, const char *name)
 	return fstat(fd, &st) == 0 && has(w, st.st_dev, st.st_ino, name);
 }
 
-static int add_guard(struct ways *w, dev_t dev, uint64_t ino, const char *name)
+/* watch: the directory, if the name is that of something that can be replaced by another file. */
+static int add_guard(struct ways *w, dev_t dev, uint64_t ino, const char *name, int watch)
 {
 	_cleanup_free_ char *copy = name ? strdup(name) : NULL;
+	_cleanup_close_ int dir_fd = -EBADF;
 
 	if (name && !copy)
 		return -ENOMEM;
@@ -48,16 +50,28 @@ static int add_guard(struct ways *w, dev_t dev, uint64_t ino, const char *name)
 		w->size = w->size * 2 + 16;
 		w->v = v;
 	}
-	w->v[w->n++] = (struct overlay_guard) { .dev = dev, .ino = ino, .name = steal_ptr(copy) };
+	if (watch >= 0) {
+		dir_fd = fcntl(watch, F_DUPFD_CLOEXEC, 0);
+		if (dir_fd < 0)
+			return -errno;
+	}
+	w->v[w->n++] = (struct overlay_guard) { .dev = dev, .ino = ino, .name = steal_ptr(copy), .dir_fd = steal_fd(&dir_fd) };
 	return 0;
 }
 
 /* name NULL: the object itself. */
-static int add(struct ways *w, int fd, const char *name)
+static int add(struct ways *w, int fd, const char *name, bool watch)
 {
 	struct stat st;
 
-	return fstat(fd, &st) < 0 ? -errno : add_guard(w, st.st_dev, st.st_ino, name);
+	return fstat(fd, &st) < 0 ? -errno : add_guard(w, st.st_dev, st.st_ino, name, watch ? fd : -EBADF);
+}
+
+static bool is_dir(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
 /* The link's target comes before what is left of the path: 1. It is no link: 0. To ask this way asks nothing of what is mounted there. */
@@ -103,7 +117,7 @@ static int go(struct ways *w, const char *path, bool names_only)
 		if (fd < 0)
 			r = -errno;
 		if (r == 0 && name[0] && strcmp(name, ".") != 0 && strcmp(name, "..") != 0)
-			r = add(w, at, name);
+			r = add(w, at, name, !names_only && !is_dir(fd));
 		if (r == 0)
 			r = take_link(fd, &rest);
 		if (r == 1) {
@@ -115,7 +129,7 @@ static int go(struct ways *w, const char *path, bool names_only)
 	}
 	if (r == 0 && *rest)
 		r = -ENAMETOOLONG;
-	return r < 0 || names_only ? r : add(w, at, NULL);
+	return r < 0 || names_only ? r : add(w, at, NULL, false);
 }
 
 int ways_add(struct ways *w, const char *path)
@@ -133,7 +147,7 @@ int ways_add_all(struct ways *w, const struct ways *more)
 	int r = 0;
 
 	for (size_t i = 0; i < more->n && r == 0; i++)
-		r = add_guard(w, more->v[i].dev, more->v[i].ino, more->v[i].name);
+		r = add_guard(w, more->v[i].dev, more->v[i].ino, more->v[i].name, more->v[i].dir_fd);
 	return r;
 }
 
@@ -156,8 +170,10 @@ struct overlay_guards ways_guards(const struct ways *w)
 
 void ways_done(struct ways *w)
 {
-	for (size_t i = 0; i < w->n; i++)
+	for (size_t i = 0; i < w->n; i++) {
 		free((char *) (uintptr_t) w->v[i].name);
+		(void) fd_close(w->v[i].dir_fd);
+	}
 	free(w->v);
 	*w = (struct ways) { .size = 0 };
 }

@@ -154,18 +154,22 @@ static int tell_refusal(struct overlay_file *f, enum gate_op op, uint32_t stamp,
 /* What the rules let be opened, other rules may stop from being used. */
 static int check_use(struct overlay_file *f, enum gate_op op)
 {
-	uint32_t stamp = rules_now(f->ov)->stamp;
+	const struct rules *rules = rules_now(f->ov);
+	uint32_t stamp = rules->stamp;
 	struct ruling ruling;
+	bool lasts;
 	int r;
 
 	if (atomic_load_explicit(&f->stamp, memory_order_relaxed) == stamp)
 		return 0;
-	r = judge_node(f->ov, f->node, &ruling);
+	r = op == GATE_WRITE ? judge_node_to_change(f->ov, f->node, &ruling) : judge_node(f->ov, f->node, &ruling);
 	if (r < 0)
 		return r;
 	/* As to a descriptor, what is hidden is forbidden. */
 	r = gate_decide(op, &ruling) == 0 ? 0 : op == GATE_WRITE && ruling.access >= POLICY_RO ? -EROFS : -EACCES;
-	if (r == 0 && (!file_is_writable(f) || gate_decide(GATE_WRITE, &ruling) == 0))
+	/* What may become a file of the policy is asked each time. */
+	lasts = gate_decide(GATE_WRITE, &ruling) == 0 && (!ruling_is_direct(&ruling) || rules->guards->n == 0);
+	if (r == 0 && (!file_is_writable(f) || lasts))
 		atomic_store_explicit(&f->stamp, stamp, memory_order_relaxed);
 	return r < 0 ? tell_refusal(f, op, stamp, r) : 0;
 }

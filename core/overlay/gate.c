@@ -255,7 +255,7 @@ static bool is_guarded(const struct ruling *ruling, int refused)
 int gate_node(struct overlay *ov, const struct actor *who, enum gate_op op, struct node *n)
 {
 	struct ruling ruling;
-	int r = judge_node(ov, n, &ruling);
+	int r = is_fixed_change(op) ? judge_node_to_change(ov, n, &ruling) : judge_node(ov, n, &ruling);
 
 	if (r < 0)
 		return r;
@@ -283,7 +283,7 @@ int gate_name(struct overlay *ov, const struct actor *who, enum gate_op op, stru
 int gate_report_node(struct overlay *ov, const struct actor *who, enum gate_op op, struct node *n, int error)
 {
 	struct ruling ruling;
-	bool guarded = judge_node(ov, n, &ruling) == 0 && is_guarded(&ruling, error);
+	bool guarded = judge_node_to_change(ov, n, &ruling) == 0 && is_guarded(&ruling, error);
 
 	return report(ov, who, op, &(struct place_of_deed) { n, NULL, n->type, guarded }, NULL, error);
 }

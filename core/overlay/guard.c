@@ -3,14 +3,15 @@
 #include "overlay/guard.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 #include "base/fold.h"
 
-int guards_copy(const struct overlay_guards *guards, struct overlay_guards **ret)
+int guards_copy(const struct overlay_guards *guards, bool watch, struct overlay_guards **ret)
 {
 	size_t n = guards ? guards->n : 0, size = sizeof(**ret) + n * sizeof(guards->v[0]);
-	struct overlay_guards *copy;
+	_cleanup_(guards_freep) struct overlay_guards *copy = NULL;
 	struct overlay_guard *v;
 	char *text;
 
@@ -21,16 +22,30 @@ int guards_copy(const struct overlay_guards *guards, struct overlay_guards **ret
 		return -ENOMEM;
 	v = (struct overlay_guard *) (copy + 1);
 	text = (char *) (v + n);
+	*copy = (struct overlay_guards) { .v = v };
 	for (size_t i = 0; i < n; i++) {
-		v[i] = guards->v[i];
-		if (!v[i].name)
+		const struct overlay_guard *g = &guards->v[i];
+
+		v[i] = *g;
+		v[i].dir_fd = watch && g->dir_fd >= 0 ? fcntl(g->dir_fd, F_DUPFD_CLOEXEC, 0) : -EBADF;
+		if (v[i].dir_fd == -1)
+			return -errno;
+		copy->n++;
+		if (!g->name)
 			continue;
-		v[i].name = strcpy(text, v[i].name);
+		v[i].name = strcpy(text, g->name);
 		text += strlen(text) + 1;
 	}
-	*copy = (struct overlay_guards) { .v = v, .n = n };
-	*ret = copy;
+	*ret = steal_ptr(copy);
 	return 0;
+}
+
+struct overlay_guards *guards_free(struct overlay_guards *guards)
+{
+	for (size_t i = 0; guards && i < guards->n; i++)
+		(void) fd_close(guards->v[i].dir_fd);
+	free(guards);
+	return NULL;
 }
 
 static bool is_same_name(const char *a, const char *b)
@@ -55,6 +70,22 @@ bool guards_have_name(const struct overlay_guards *guards, dev_t dev, uint64_t i
 		const struct overlay_guard *g = &guards->v[i];
 
 		if (g->ino == ino && g->dev == dev && g->name && is_same_name(g->name, name))
+			return true;
+	}
+	return false;
+}
+
+bool guards_lead_to(struct overlay *ov, const struct overlay_guards *guards, dev_t dev, uint64_t ino)
+{
+	dev_t own = atomic_load_explicit(&ov->own_dev, memory_order_relaxed);
+	struct statx stx;
+
+	for (size_t i = 0; i < guards->n; i++) {
+		const struct overlay_guard *g = &guards->v[i];
+
+		if (g->dir_fd < 0 || g->dev == own) /* we would wait for ourselves */
+			continue;
+		if (io_statx(ov->io, g->dir_fd, g->name, STATX_INO, &stx) == 0 && stx.stx_ino == ino && statx_dev(&stx) == dev)
 			return true;
 	}
 	return false;

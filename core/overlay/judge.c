@@ -69,7 +69,7 @@ static struct rules *rules_free(struct rules *r)
 		(void) fd_close(r->made[i]);
 	(void) policy_state_unref(r->root);
 	(void) policy_unref(r->policy);
-	free(r->guards);
+	(void) guards_free(r->guards);
 	free(r);
 	return NULL;
 }
@@ -93,13 +93,22 @@ static int make_file(const struct policy_file *f)
 	return steal_fd(&fd);
 }
 
+static bool has_direct(const struct policy *policy)
+{
+	for (size_t i = 0; policy && i < policy_n_rules(policy); i++)
+		if (policy_rule(policy, (int) i)->verb == POLICY_VERB_RW)
+			return true;
+	return false;
+}
+
 static int rules_new(struct policy *policy, const struct overlay_guards *guards, uint32_t stamp, struct rules **ret)
 {
 	size_t n_made = policy ? policy_n_files(policy) : 0;
 	_cleanup_(rules_freep) struct rules *r = calloc(1, sizeof(*r) + n_made * sizeof(r->made[0]));
+	int error = r ? guards_copy(guards, has_direct(policy), &r->guards) : -ENOMEM;
 
-	if (!r || guards_copy(guards, &r->guards) < 0)
-		return -ENOMEM;
+	if (error < 0)
+		return error;
 	r->stamp = stamp;
 	if (policy) {
 		r->policy = policy_ref(policy);
@@ -476,4 +485,27 @@ int judge_node(struct overlay *ov, struct node *n, struct ruling *ret)
 		if (r < 0)
 			return r;
 	}
+}
+
+/*
+ * A file of the policy that is edited on the host is, most often, replaced: the new one was written under another name, which the view may have
+ * linked, or opened for writing, before. It is the policy from the rename on, and not only from the next reload, which reads what is in it by
+ * then. So what would be changed is compared with what is in the place of the policy now, at each change: a moment is enough to write a rule. What
+ * was let through just before the rename may come just after it; that is no more than could be written just before.
+ */
+int judge_node_to_change(struct overlay *ov, struct node *n, struct ruling *ret)
+{
+	uint64_t ino;
+	dev_t dev;
+	int r = judge_node(ov, n, ret);
+
+	if (r < 0 || !ruling_is_direct(ret) || ret->fixed || S_ISDIR(n->type))
+		return r;
+	{
+		SCOPE_LOCK(&node_shard(ov, n)->lock);
+		dev = n->dev;
+		ino = n->real_ino;
+	}
+	ret->fixed = guards_lead_to(ov, rules_now(ov)->guards, dev, ino);
+	return 0;
 }

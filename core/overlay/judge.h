@@ -45,6 +45,8 @@ int judge_listed(const struct policy_state *dir, const char *name, size_t len, s
 
 /* The ruling of a node, asked again if the rules have changed; of one with several names the strictest. */
 int judge_node(struct overlay *ov, struct node *n, struct ruling *ret);
+/* The same for a change: is it what the policy is read from by now? The answer is good for this one change. */
+int judge_node_to_change(struct overlay *ov, struct node *n, struct ruling *ret);
 /* The state of a directory, referenced; NULL without a policy, and for a removed one. */
 int judge_dir(struct overlay *ov, struct node *dir, struct policy_state **ret);
 /* Brings a node up to date. */

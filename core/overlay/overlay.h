@@ -99,6 +99,7 @@ struct overlay_guards {
 		dev_t dev;
 		uint64_t ino;
 		const char *name; /* in this directory; NULL: the file itself */
+		int dir_fd; /* the directory, O_PATH, if the name is that of a file or a link: what it leads to later is guarded too; else -EBADF */
 	} *v;
 	size_t n;
 };

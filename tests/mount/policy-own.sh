@@ -49,6 +49,19 @@ refused "echo 'rw /**' >$V/work/etc/extra"
 : >"$D/work/etc/extra"
 wait_for test -f "$V/work/etc/extra"
 refused "echo 'rw /**' >$V/work/etc/extra"
+# As an editor does it, which writes another file first: that one is known here, by a link and by a descriptor.
+echo '# new' >"$D/work/etc/temp"
+wait_for test -f "$V/work/etc/temp"
+ln "$V/work/etc/temp" "$V/work/known"
+exec 5>>"$V/work/etc/temp"
+echo '# before' >&5
+mv "$D/work/etc/temp" "$D/work/etc/extra"
+refused "cat $D/away/p >&5"
+refused "echo 'rw /**' >>$V/work/known"
+refused "ln $V/work/known $V/work/third"
+exec 5>&-
+is "$(cat "$D/work/etc/extra")" "# new
+# before" "the policy is what it was when it was put there"
 "$OSFUSE" log include | grep -q 'write.*/work/etc/extra.*EROFS *policy  *-' || fail "log: $("$OSFUSE" log include)"
 fails 1 'write: EROFS' "$OSFUSE" policy explain --name include --op write "$D/work/etc/extra"
 fails 1 'is read from here' "$OSFUSE" policy explain --name include --op rename "$D/work/etc"

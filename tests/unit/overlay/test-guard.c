@@ -10,7 +10,9 @@ static struct overlay_guard guard(struct fixture *f, const char *path, const cha
 {
 	struct statx stx = layer_stat(f, path);
 
-	return (struct overlay_guard) { .dev = makedev(stx.stx_dev_major, stx.stx_dev_minor), .ino = stx.stx_ino, .name = name };
+	return (struct overlay_guard) {
+		.dev = makedev(stx.stx_dev_major, stx.stx_dev_minor), .ino = stx.stx_ino, .name = name, .dir_fd = -EBADF,
+	};
 }
 
 static unsigned int n_guarded;
@@ -130,6 +132,41 @@ static void test_over_reloads(void **state)
 	assert_free(f);
 }
 
+/* As an editor does it: what it has written under another name takes the place of the policy. The view knows that one too. */
+static void test_replaced(void **state)
+{
+	struct fixture *f = *state;
+	struct overlay_guard v[2];
+	struct overlay_file *open;
+
+	make(f);
+	layer_file(f, "l1/d/way/temp", "new");
+	v[0] = guard(f, "l1/d/way", "p");
+	v[0].dir_fd = openat(f->fd, "l1/d/way", O_PATH | O_CLOEXEC);
+	v[1] = guard(f, "l1/d/way/p", NULL);
+	fixture_configure(f, 1, true);
+	f->config.guards = &(struct overlay_guards) { .v = v, .n = ARRAY_SIZE(v) };
+	f->config.report = count;
+	assert_int_equal(fixture_try_open(f), 0);
+	(void) fd_close(v[0].dir_fd);
+	assert_int_equal(view_link(f, "d/way/temp", "d/hard"), 0);
+	assert_int_equal(view_open(f, "d/way/temp", O_RDWR, &open), 0);
+	assert_int_equal(overlay_write(open, "N", 1, 0, 0), 1);
+	assert_int_equal(renameat(f->fd, "l1/d/way/temp", f->fd, "l1/d/way/p"), 0);
+	n_guarded = 0;
+	assert_int_equal(overlay_write(open, "X", 1, 0, 0), -EROFS);
+	assert_int_equal(overlay_fallocate(open, 0, 0, 100), -EROFS);
+	assert_int_equal(view_write(f, "d/hard", "X"), -EROFS);
+	assert_int_equal(view_append(f, "d/hard", "X"), -EROFS);
+	assert_int_equal(view_link(f, "d/hard", "d/more"), -EROFS);
+	assert_int_equal(view_chmod(f, "d/hard", 0), -EROFS);
+	assert_int_equal(n_guarded, 5); /* of the open file, the first */
+	assert_int_equal(view_write(f, "d/way/p", "X"), -EROFS);
+	overlay_release(open);
+	assert_content(f, "d/way/p", "New");
+	assert_int_equal(view_write(f, "d/way/q", "new"), 0);
+}
+
 /* A file that is not there now could be there at the next reload. */
 static void test_absent(void **state)
 {
@@ -171,6 +208,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		FIXTURE_TEST(test_from_the_start),
 		FIXTURE_TEST(test_over_reloads),
+		FIXTURE_TEST(test_replaced),
 		FIXTURE_TEST(test_absent),
 		FIXTURE_TEST(test_not_in_the_upper),
 	};
