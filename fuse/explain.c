@@ -118,21 +118,15 @@ static const char *error_text(int r)
 	return r == 0 ? "allowed" : strerrorname_np(-r);
 }
 
-/* What the policy is read from no rule lets be changed: see overlay.h. */
 static int result_of(const struct policy_verdict *v, const struct there *t, const char *op)
 {
-	static const char *const fixed[] = { "write", "create", "remove", "rename" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(fixed) && t->guarded && v->access == POLICY_RW; i++)
-		if (strcmp(op, fixed[i]) == 0)
-			return -EROFS;
-	return overlay_op_result(v, t->exists ? t->stx.stx_mode & S_IFMT : 0, op);
+	return overlay_op_result(v, t->exists ? t->stx.stx_mode & S_IFMT : 0, t->guarded, op);
 }
 
 static int print_ops(FILE *f, const struct policy_verdict *v, const struct there *t, const char *op)
 {
 	if (t->guarded && v->access == POLICY_RW)
-		(void) fputs("  policy: it is read from here, or by way of this: whatever the rules say, it stays as it is\n", f);
+		(void) fputs("  policy: it is read from here, or the view lives here, or either by way of this: whatever the rules say, it stays as it is\n", f);
 	if (op) {
 		int r = result_of(v, t, op);
 
@@ -215,6 +209,25 @@ static void print_there(FILE *f, const struct there *t, const struct sandbox *sb
 			       need & ~bits & 1 ? S_ISDIR(t->stx.stx_mode) ? " enter" : " execute" : "");
 }
 
+/* What the view lives on, as far as it is there: see keep_places() in view.c. */
+static int add_places(struct sandbox *sb, struct ways *ways)
+{
+	const struct sandbox_settings *s = sandbox_settings(sb);
+	_cleanup_free_ char *store = NULL, *upper = NULL, *work = NULL;
+	int r = store_default_path(&store);
+
+	if (r == 0 && !s->upper)
+		r = sandbox_path(sb, "upper", &upper);
+	if (r == 0 && !s->upper)
+		r = sandbox_path(sb, "work", &work);
+	for (size_t i = 0; i < 4 && r != -ENOMEM; i++) {
+		const char *path = (const char *[]) { store, upper ? upper : s->upper, work ? work : s->work, s->mount_point }[i];
+
+		r = path ? ways_add_names(ways, path) : 0;
+	}
+	return r == -ENOMEM ? r : 0;
+}
+
 int explain(const struct explain_config *c, FILE *f, struct problem *p)
 {
 	_cleanup_(box_done) struct box box = { .io = NULL };
@@ -245,6 +258,8 @@ int explain(const struct explain_config *c, FILE *f, struct problem *p)
 	r = policies_load(sources, n, fold, &ways, &policy, &report, p);
 	if (report)
 		(void) fputs(report, stderr);
+	if (r == 0 && box.sandbox && add_places(box.sandbox, &ways) < 0)
+		r = problem_errno(p, -ENOMEM, path);
 	if (r == 0)
 		r = there_find(box.sandbox, path, false, &ways, &there, p);
 	if (r < 0)
@@ -258,7 +273,7 @@ int explain(const struct explain_config *c, FILE *f, struct problem *p)
 		r = there_find(box.sandbox, path, true, &ways, &there, p);
 	if (r < 0)
 		return r;
-	if (c->op && overlay_op_result(&v, 0, c->op) == 1)
+	if (c->op && overlay_op_result(&v, 0, 0, c->op) == 1)
 		return problem_usage(p, c->op, "no such operation; there are look list read write exec create remove rename link attr getxattr setxattr");
 	m.policy = policy;
 	m.verdict = &v;

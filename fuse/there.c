@@ -155,21 +155,15 @@ static void look_in_layers(const struct layer_fds *l, const char *path, struct t
 }
 
 /* In the lower that rules can let be changed. */
-static bool is_guarded(const struct layer_fds *l, const char *path, const struct ways *ways)
+static unsigned int how_guarded(const struct layer_fds *l, const char *path, const struct ways *ways)
 {
+	const struct overlay_guards guards = ways_guards(ways);
 	const char *slash = strrchr(path, '/');
-	_cleanup_free_ char *dir = slash > path ? strndup(path + 1, (size_t) (slash - path) - 1) : strdup(".");
-	const char *const names[] = { path[1] ? path + 1 : ".", dir };
-	bool guarded = false;
+	_cleanup_free_ char *dir = slash > path ? strndup(path, (size_t) (slash - path)) : strdup("/");
+	struct statx object, above;
+	bool exists = stat_in(l, l->has_upper, path, &object);
 
-	for (size_t i = 0; dir && i < ARRAY_SIZE(names) && !guarded; i++) {
-		_cleanup_close_ int fd = (int) io_one(l->io, (struct io_op) {
-			.kind = IO_OPEN_BENEATH, .fd = l->v[l->has_upper], .name = names[i], .flags = O_PATH | O_NOFOLLOW,
-		});
-
-		guarded = fd >= 0 && ways_have(ways, fd, i == 0 ? NULL : slash + 1);
-	}
-	return guarded;
+	return overlay_how_guarded(&guards, exists ? &object : NULL, dir && stat_in(l, l->has_upper, dir, &above) ? &above : NULL, slash + 1);
 }
 
 static bool has_root(const struct sandbox *sb)
@@ -201,6 +195,6 @@ int there_find(const struct sandbox *sb, const char *path, bool direct, const st
 	if (r < 0 && r != -EACCES)
 		return problem_errno(p, r, path);
 	look_in_layers(&l, path, ret);
-	ret->guarded = is_guarded(&l, path, ways);
+	ret->guarded = how_guarded(&l, path, ways);
 	return 0;
 }

@@ -18,7 +18,7 @@ struct there {
 	bool removed; /* what is missing: by a whiteout in the upper */
 	bool unseen;  /* a lower has what is missing */
 	bool upper;   /* the upper has it */
-	bool guarded; /* the policy is read from it, or by way of it */
+	unsigned int guarded; /* OVERLAY_GUARDED_*: one of the ways leads to it, or by way of it */
 	struct statx stx;
 	char target[PATH_MAX]; /* of a link; "" */
 	char missing[PATH_MAX]; /* the first component that is not there, as a path */

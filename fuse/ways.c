@@ -25,13 +25,6 @@ static bool has(const struct ways *w, dev_t dev, uint64_t ino, const char *name)
 	return false;
 }
 
-bool ways_have(const struct ways *w, int fd, const char *name)
-{
-	struct stat st;
-
-	return fstat(fd, &st) == 0 && has(w, st.st_dev, st.st_ino, name);
-}
-
 /* watch: the directory, if the name is that of something that can be replaced by another file. */
 static int add_guard(struct ways *w, dev_t dev, uint64_t ino, const char *name, int watch)
 {

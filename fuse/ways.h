@@ -22,7 +22,5 @@ int ways_add_names(struct ways *w, const char *path);
 int ways_add_all(struct ways *w, const struct ways *more);
 /* Does one lead through the directory? */
 bool ways_enter(const struct ways *w, int dirfd);
-/* Does one lead through this name in the directory? NULL: to the file itself? */
-bool ways_have(const struct ways *w, int fd, const char *name);
 struct overlay_guards ways_guards(const struct ways *w); /* borrowed */
 void ways_done(struct ways *w);

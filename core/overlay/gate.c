@@ -91,13 +91,22 @@ const char *overlay_op_name(size_t i)
 	return i < ARRAY_SIZE(ops) ? op_name(ops[i]) : NULL;
 }
 
-int overlay_op_result(const struct policy_verdict *v, mode_t type, const char *op)
+/* Asked of the name alone: another name of something guarded can be taken away. */
+static bool is_of_name(enum gate_op op)
 {
-	const struct ruling ruling = ruling_of(v);
+	return is_making(op) || op == GATE_REMOVE || op == GATE_RENAME;
+}
 
-	for (enum gate_op i = GATE_LOOK; i <= GATE_XATTR_SET; i++)
-		if (strcmp(op_name(i), op) == 0)
-			return gate_shuts(&ruling, type) ? -ruling.error : gate_decide(i, &ruling);
+int overlay_op_result(const struct policy_verdict *v, mode_t type, unsigned int guarded, const char *op)
+{
+	struct ruling ruling = ruling_of(v);
+
+	for (enum gate_op i = GATE_LOOK; i <= GATE_XATTR_SET; i++) {
+		if (strcmp(op_name(i), op) != 0)
+			continue;
+		ruling.fixed = is_of_name(i) ? guarded & OVERLAY_GUARDED_NAME : guarded;
+		return gate_shuts(&ruling, type) ? -ruling.error : gate_decide(i, &ruling);
+	}
 	return 1;
 }
 

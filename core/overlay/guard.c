@@ -75,6 +75,14 @@ bool guards_have_name(const struct overlay_guards *guards, dev_t dev, uint64_t i
 	return false;
 }
 
+unsigned int overlay_how_guarded(const struct overlay_guards *guards, const struct statx *object, const struct statx *dir, const char *name)
+{
+	bool by_name = dir && guards_have_name(guards, statx_dev(dir), dir->stx_ino, name);
+
+	return (by_name ? OVERLAY_GUARDED_NAME : 0) |
+	       (object && guards_have(guards, statx_dev(object), object->stx_ino) ? OVERLAY_GUARDED_OBJECT : 0);
+}
+
 bool guards_lead_to(struct overlay *ov, const struct overlay_guards *guards, dev_t dev, uint64_t ino)
 {
 	dev_t own = atomic_load_explicit(&ov->own_dev, memory_order_relaxed);

@@ -104,6 +104,14 @@ struct overlay_guards {
 	size_t n;
 };
 
+/* What of an object is guarded: flags. */
+enum {
+	OVERLAY_GUARDED_NAME = 1,   /* the one it is reached by */
+	OVERLAY_GUARDED_OBJECT = 2, /* by whatever name */
+};
+/* object and its directory as they are in the lower; NULL: it is not there. */
+unsigned int overlay_how_guarded(const struct overlay_guards *guards, const struct statx *object, const struct statx *dir, const char *name);
+
 /* Zero means default. All descriptors and strings are borrowed for the call only; directories are reopened. */
 struct overlay_config {
 	const int *lower_fds; /* directories, topmost first; at least one */
@@ -200,10 +208,10 @@ typedef void (*overlay_stale_fn)(void *arg, const struct overlay_stale *stale);
 int overlay_set_policy(struct overlay *ov, struct policy *policy, const struct overlay_guards *guards, overlay_stale_fn fn, void *arg);
 /*
  * For explanations: what an op, by its name in reports, is answered under a verdict by an object of that type (S_IFMT; 0: not
- * known). 0, or the negative errno; 1: there is no such op.
+ * known), guarded so. 0, or the negative errno; 1: there is no such op.
  * overlay_op_name() goes through the names; NULL: that was the last.
  */
-int overlay_op_result(const struct policy_verdict *v, mode_t type, const char *op);
+int overlay_op_result(const struct policy_verdict *v, mode_t type, unsigned int guarded, const char *op);
 const char *overlay_op_name(size_t i);
 
 unsigned int overlay_enter(struct overlay *ov);

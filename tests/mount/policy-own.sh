@@ -18,6 +18,11 @@ refused() {
 	fi
 	grep -qE 'Read-only|EROFS|busy' "$T/said" || fail "$1: $(cat "$T/said")"
 }
+# Of which ops does explain say, in the view of that name, that the path stays as it is?
+fixed='write create remove rename link attr setxattr'
+explained() {
+	is "$("$OSFUSE" policy explain --name "$1" "$2" | sed -n 's/^  ops: //p' | tr ' ' '\n' | sed -n 's/=EROFS//p' | xargs)" "$3" "explain $2"
+}
 still_hidden() {
 	"$OSFUSE" policy reload "$1" >/dev/null
 	gone "$2/secret/k"
@@ -38,6 +43,11 @@ refused "mv -T $V/work/etc $V/work/etc2"
 refused "ln $V/work/etc/extra $V/work/third"
 refused "chmod 0 $V/work/etc/extra"
 refused "chmod 0 $V/work/etc"
+refused "ln -P $V/work/link $V/work/third"
+refused "touch -h $V/work/link"
+for path in etc etc/extra link; do
+	explained include "$D/work/$path" "$fixed"
+done
 echo new >"$V/work/etc/new"
 refused "mv $V/work/etc/new $V/work/etc/extra"
 is "$(cat "$D/work/etc/new")" new "the rest of the directory can be changed"
@@ -59,13 +69,14 @@ mv "$D/work/etc/temp" "$D/work/etc/extra"
 refused "cat $D/away/p >&5"
 refused "echo 'rw /**' >>$V/work/known"
 refused "ln $V/work/known $V/work/third"
+explained include "$D/work/known" "write link attr setxattr"
 exec 5>&-
 is "$(cat "$D/work/etc/extra")" "# new
 # before" "the policy is what it was when it was put there"
 "$OSFUSE" log include | grep -q 'write.*/work/etc/extra.*EROFS *policy  *-' || fail "log: $("$OSFUSE" log include)"
 fails 1 'write: EROFS' "$OSFUSE" policy explain --name include --op write "$D/work/etc/extra"
 fails 1 'is read from here' "$OSFUSE" policy explain --name include --op rename "$D/work/etc"
-is "$("$OSFUSE" policy explain --name include --op write "$D/work/etc/new" | grep -c 'write: allowed')" 1
+explained include "$D/work/etc/new" ""
 still_hidden include "$V"
 
 # A lower that is not the root; names in any case.
@@ -76,6 +87,7 @@ still_hidden other "$M"
 view cases "$D" "$D/work/p" --case insensitive
 refused "echo 'rw /**' >$M/work/P"
 refused "mv $M/work/etc/new $M/work/P"
+explained cases /work/P "$fixed"
 still_hidden cases "$M"
 
 # A second name of the file.
@@ -83,6 +95,10 @@ printf 'hide /secret\nrw /work/**\n' >"$D/away/linked"
 ln "$D/away/linked" "$D/work/second"
 view second "$D" "$D/away/linked"
 refused "echo 'rw /**' >$M/work/second"
+refused "ln $M/work/second $M/work/third"
+refused "chmod 0 $M/work/second"
+explained second /work/second "write link attr setxattr"
+mv "$M/work/second" "$M/work/moved"
 still_hidden second "$M"
 
 # In the upper no rule is needed to change it.
@@ -98,6 +114,12 @@ stay() {
 	for path in in in/up in/wk in/mp state state/of state/of/osfuse; do
 		refused "mv -T $V/$path $V/there"
 	done
+	for path in in in/up in/wk in/mp state state/of state/of/osfuse; do
+		explained places "$D/home/$path" "$fixed"
+	done
+	refused "chmod 0 $V/in"
+	refused "chmod 0 $V/state"
+	explained places "$D/home/other" ""
 	mv -T "$V/other" "$V/there"
 	mv -T "$V/there" "$V/other"
 	touch "$V/in/new" "$V/state/new"
