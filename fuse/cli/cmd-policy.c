@@ -65,6 +65,7 @@ static const struct option explain_options[] = {
 	{ "rw", required_argument, NULL, OPT_RULE + POLICY_VERB_RW },
 	{ "noexec", required_argument, NULL, OPT_RULE + POLICY_VERB_NOEXEC },
 	{ "log", required_argument, NULL, OPT_RULE + POLICY_VERB_LOG },
+	{ "help", no_argument, NULL, 'h' },
 	{ 0 }
 };
 
@@ -96,7 +97,7 @@ static int explain_command(int argc, char **argv, struct problem *p)
 
 	optind = 0;
 	opterr = 0;
-	while (r == 0 && (opt = getopt_long(argc, argv, ":", explain_options, NULL)) >= 0) {
+	while (r == 0 && (opt = getopt_long(argc, argv, ":h", explain_options, NULL)) >= 0 && opt != 'h') {
 		if (opt == OPT_OP)
 			c.op = optarg;
 		else if (opt == OPT_NAME)
@@ -109,7 +110,7 @@ static int explain_command(int argc, char **argv, struct problem *p)
 	c.sources = sources.policy;
 	c.n_sources = sources.n_policy;
 	if (r == 0)
-		r = explain_all(argc, argv, &c, p);
+		r = opt == 'h' ? cmd_help(&cmd_policy) : explain_all(argc, argv, &c, p);
 	launch_config_done(&sources);
 	return r;
 }
@@ -151,15 +152,32 @@ static int learn(int argc, char **argv, struct problem *p)
 	return r < 0 ? problem_errno(p, r, "policy") : learn_from_log(argv[1], &world.world, stdout, p);
 }
 
+typedef int (*verb_fn)(int argc, char **argv, struct problem *p);
+
 static const struct {
 	const char *name;
-	int (*run)(int argc, char **argv, struct problem *p);
+	verb_fn run;
+	bool has_options; /* which it parses */
 } verbs[] = {
 	{ "check", check },
-	{ "explain", explain_command },
+	{ "explain", explain_command, true },
 	{ "learn", learn },
 	{ "reload", reload },
 };
+
+/* One that takes no option but --help. */
+static int run_plain(verb_fn verb, int argc, char **argv, struct problem *p)
+{
+	static const struct option options[] = { { "help", no_argument, NULL, 'h' }, { 0 } };
+	int opt;
+
+	optind = 0;
+	opterr = 0;
+	opt = getopt_long(argc, argv, "+:h", options, NULL);
+	if (opt == 'h')
+		return cmd_help(&cmd_policy);
+	return opt < 0 ? verb(argc - optind + 1, argv + optind - 1, p) : cmd_bad_option(opt, argv, 1, p);
+}
 
 static int run(int argc, char **argv, struct problem *p)
 {
@@ -169,7 +187,7 @@ static int run(int argc, char **argv, struct problem *p)
 		return cmd_help(&cmd_policy);
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
 		if (strcmp(argv[1], verbs[i].name) == 0)
-			return verbs[i].run(argc - 1, argv + 1, p);
+			return verbs[i].has_options ? verbs[i].run(argc - 1, argv + 1, p) : run_plain(verbs[i].run, argc - 1, argv + 1, p);
 	return problem_usage(p, argv[1], "no such thing to do with a policy");
 }
 
@@ -186,6 +204,7 @@ const struct command cmd_policy = {
 		"learn NAME        write the smallest policy that allows what was done in the sandbox, which\n"
 		"                  has to have been recorded: osfuse mount --log all\n"
 		"reload NAME       read the policy of a mounted sandbox again: from when this returns it holds\n"
+		"-h, --help        this text\n"
 		"\n"
 		"For NAME a mount point does as well, or the beginning of the name.\n"
 		"\n"

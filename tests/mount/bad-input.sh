@@ -81,6 +81,16 @@ fails 2 . "$OSFUSE"
 "$OSFUSE" --version | grep -qE '[0-9]+\.[0-9]+' || fail "no version"
 "$OSFUSE" --help | grep -q mount || fail "no help"
 "$OSFUSE" mount --help | grep -q -- --lower || fail "no help for mount"
+for command in mount umount list log policy 'policy check' 'policy explain' 'policy learn' 'policy reload'; do
+	for option in --help -h; do
+		fails 0 "usage: osfuse ${command%% *} " "$OSFUSE" $command $option
+	done
+done
+fails 0 usage "$OSFUSE" policy explain --op read --help
+bad 2 nonsense policy check --nonsense
+bad 2 nonsense policy reload --nonsense box
+echo 'ro /x' >"$T/--policy"
+(cd "$T" && fails 0 'no errors' "$OSFUSE" policy check -- --policy)
 if [ "$(id -u)" -eq 0 ]; then
 	mkdir "$T/other" "$T/ro"
 	mount -t tmpfs none "$T/other"
