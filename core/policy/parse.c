@@ -4,6 +4,7 @@
 
 #include "policy/builder.h"
 
+#define BYTE_ORDER_MARK "\xef\xbb\xbf" /* editors on Windows put it before a text: it says that it is UTF-8 */
 #define MAX_INCLUDES_ALL 1000 /* one source may be included many times by many others */
 
 static int include_parse(struct source *src, int verb);
@@ -110,6 +111,8 @@ int source_parse(struct policy_builder *b, const struct source *from, const char
 	if (!src.name)
 		return -ENOMEM;
 	src.line = 1;
+	if (len >= strlen(BYTE_ORDER_MARK) && memcmp(text, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0)
+		text += strlen(BYTE_ORDER_MARK);
 	if (len > POLICY_MAX_SOURCE)
 		(void) fault(&src, 1, "longer than %u bytes", POLICY_MAX_SOURCE);
 	for (; text < end && len <= POLICY_MAX_SOURCE; src.line++) {

@@ -305,11 +305,25 @@ static void test_lengths(void **state)
 	free(got.text);
 }
 
+/* The mark that an editor has put before the first line is no column of it; elsewhere it is a name. */
+static void test_byte_order_mark(void **state)
+{
+	struct report got = report("\xef\xbb\xbfhidee /a\n\xef\xbb\xbfro /b");
+	struct policy *p = test_policy("\xef\xbb\xbfhide /a\ninclude <readonly>");
+
+	assert_non_null(strstr(got.text, "F:1:1: unknown verb \"hidee\"; did you mean \"hide\"?\nhidee /a\n^\nF:2:1: unknown verb \""));
+	assert_int_equal(got.n_errors, 2);
+	free(got.text);
+	assert_string_equal(policy_rule(p, 0)->pattern, "/a");
+	assert_int_equal(policy_rule(p, 0)->column, 6);
+	(void) policy_unref(p);
+}
+
 /* Nothing is wrong; what it means is in test-match.c. */
 static void test_right(void **state)
 {
 	static const char *const texts[] = {
-		"", "\n", "\r\n", "# x", "   # x\n\t\n", "hide a", "\thide\ta\t", "hide a\r\nro b\r\n", "hide a #b", "hide\ta#b",
+		"", "\xef\xbb\xbf", "\n", "\r\n", "# x", "   # x\n\t\n", "hide a", "\thide\ta\t", "hide a\r\nro b\r\n", "hide a #b", "hide\ta#b",
 		"deny errno=EPERM a b", "deny a errno=EPERM b", "log all", "nolog all x", "env keep A B* \"C\"", "env set A=",
 		"id uid=0 gid=4294967294", "host \"a\"", "umask 0", "umask 0777", "include <readonly>", "file /a \"\"",
 		"file /a \"# no comment\"", "file /a </b # comment", "file /a < /b", "hide ~", "\"hide\" a", "hide \"a\" \"b c\"",
@@ -637,6 +651,7 @@ int main(void)
 		cmocka_unit_test(test_all_in_one_go),
 		cmocka_unit_test(test_many_errors),
 		cmocka_unit_test(test_strange_bytes),
+		cmocka_unit_test(test_byte_order_mark),
 		cmocka_unit_test(test_long_lines_are_cut),
 		cmocka_unit_test(test_lengths),
 		cmocka_unit_test(test_right),
