@@ -229,6 +229,7 @@ static int reload(struct warden *w, char **ret_text)
 	_cleanup_free_ char *report = NULL;
 	struct overlay_guards guards;
 	struct problem p = { 0 };
+	size_t n;
 	int r = load(&w->config, &policy, &ways, &report, &p);
 
 	if (r == 0 && renew_places(w, &ways) < 0)
@@ -239,8 +240,9 @@ static int reload(struct warden *w, char **ret_text)
 		return r;
 	}
 	guards = ways_guards(&ways);
+	n = policy ? policy_n_rules(policy) : 0;
 	r = overlay_set_policy(w->ov, policy, &guards, tell_stale, w);
-	if (r == 0 && asprintf(ret_text, "%zu rules", policy ? policy_n_rules(policy) : 0) < 0)
+	if (r == 0 && asprintf(ret_text, "%zu rule%s", n, n == 1 ? "" : "s") < 0)
 		*ret_text = NULL;
 	return r;
 }

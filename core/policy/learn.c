@@ -923,7 +923,8 @@ static void put_all(const struct learner *l, const char *source, FILE *f)
 {
 	size_t n_told = 0;
 
-	(void) fprintf(f, "# Learned from %s: %zu accesses, and %zu that were refused.\n", source, l->n_allowed, l->n_refused);
+	(void) fprintf(f, "# Learned from %s: %zu access%s, and %zu that %s refused.\n", source, l->n_allowed, l->n_allowed == 1 ? "" : "es",
+		       l->n_refused, l->n_refused == 1 ? "was" : "were");
 	(void) fputs("# What is not named here is not there. A name of a directory stands for all that is in it; where three or more things\n"
 		     "# of one directory were used, that directory, or a glob, stands for them.\n", f);
 	put_policy(l, f);

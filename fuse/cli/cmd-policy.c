@@ -22,13 +22,16 @@ static int check_one(const char *file, struct problem *p)
 	const struct sandbox_rule source = { .text = (char *) (uintptr_t) file };
 	_cleanup_(policy_unrefp) struct policy *policy = NULL;
 	_cleanup_free_ char *report = NULL;
+	size_t n;
 	int r = policies_load(&source, 1, false, NULL, &policy, &report, p);
 
 	if (report)
 		(void) fputs(report, stderr);
-	if (r == 0)
-		(void) printf("%s: %zu rules, no errors\n", file, policy_n_rules(policy));
-	return r;
+	if (r < 0)
+		return r;
+	n = policy_n_rules(policy);
+	(void) printf("%s: %zu rule%s, no errors\n", file, n, n == 1 ? "" : "s");
+	return 0;
 }
 
 static int check(int argc, char **argv, struct problem *p)

@@ -46,6 +46,17 @@ fails 1 'look: EACCES' "$OSFUSE" policy explain --name deny --op look /fifo
 fails 1 'Permission denied' stat "$M/fifo"
 unmount_view
 
+# One rule is not several.
+printf 'ro /x\n' >"$T/one"
+fails 0 ': 1 rule, no errors' "$OSFUSE" policy check "$T/one"
+printf 'ro /x /y\n' >"$T/two"
+fails 0 ': 2 rules, no errors' "$OSFUSE" policy check "$T/two"
+"$OSFUSE" mount --name one --lower "$L" --policy "$T/one" "$M"
+fails 0 'reloaded, 1 rule$' "$OSFUSE" policy reload one
+: >"$T/one"
+fails 0 'reloaded, 0 rules$' "$OSFUSE" policy reload one
+unmount_view
+
 # What is there, and why not: as the view has it.
 explains() {
 	"$OSFUSE" policy explain --name there "$1" >"$T/out"

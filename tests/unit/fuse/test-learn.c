@@ -95,7 +95,7 @@ static void test_learn(void **state)
 	log_add(l, &cut);
 	log_close(l);
 	assert_int_equal(learn("box", &text, &p), 0);
-	assert_non_null(strstr(text, "sandbox \"box\": 3 accesses, and 1 that were refused"));
+	assert_non_null(strstr(text, "sandbox \"box\": 3 accesses, and 1 that was refused"));
 	assert_non_null(strstr(text, "hide /**\n\nro   ~/a\ncow  ~/b ~/c\n\n"));
 	assert_non_null(strstr(text, "#   ~/.ssh\n"));
 	assert_null(strstr(text, "xxx"));

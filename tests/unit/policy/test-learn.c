@@ -310,7 +310,7 @@ static void test_header(void **state)
 	static const char *const events[] = { "read /opt/x", "read /opt/x", "!read /opt/y" };
 	_cleanup_free_ char *text = learn_checked(NULL, events, ARRAY_SIZE(events));
 
-	assert_true(strncmp(text, "# Learned from a test: 2 accesses, and 1 that were refused.\n", 60) == 0);
+	assert_true(strncmp(text, "# Learned from a test: 2 accesses, and 1 that was refused.\n", 59) == 0);
 }
 
 /* A run like many: an interpreter, its library, a project. */
