@@ -281,6 +281,15 @@ static bool parse_ago(const char *text, struct timespec *ret)
 	return false;
 }
 
+/* strptime() knows that no day is the 32nd, but not how long a month is. */
+static bool has_such_day(const struct tm *tm)
+{
+	struct tm day = *tm;
+
+	(void) timegm(&day);
+	return day.tm_mday == tm->tm_mday;
+}
+
 static int parse_since(const char *text, struct timespec *ret, struct problem *p)
 {
 	static const char *const formats[] = {
@@ -299,10 +308,12 @@ static int parse_since(const char *text, struct timespec *ret, struct problem *p
 		tm.tm_hour = tm.tm_min = tm.tm_sec = 0;
 		tm.tm_isdst = -1;
 		end = strptime(text, formats[i], &tm);
-		if (end && !*end) {
-			ret->tv_sec = mktime(&tm);
-			return 0;
-		}
+		if (!end || *end)
+			continue;
+		if (!has_such_day(&tm))
+			return problem_usage(p, text, "that month has no such day");
+		ret->tv_sec = mktime(&tm);
+		return 0;
 	}
 	(void) problem_usage(p, text, "not a time");
 	return problem_hint(p, -EINVAL, "--since 10m, --since 14:30, --since '2024-05-01 14:30'");

@@ -40,6 +40,13 @@ fails 1 'no sandbox' "$OSFUSE" log ../box
 fails 2 'NAME' "$OSFUSE" log
 fails 2 'b: unexpected' "$OSFUSE" log a b
 fails 2 'not a time' "$OSFUSE" log --since yesterdays box
+for time in 25:00 24:00 24:60 23:60 2024-13-01 2024-05-32 '2024-05-01 25:00' 2024-05-01T; do
+	fails 2 'not a time' "$OSFUSE" log --since "$time" box
+done
+for time in 2024-02-30 2023-02-29 2024-04-31 '2024-02-30 12:00' 2024-02-30T12:00:00; do
+	fails 2 'no such day' "$OSFUSE" log --since "$time" box
+done
+fails 0 cat "$OSFUSE" log --since 2024-02-29 box
 fails 1 'No space' sh -c '"$1" log box >/dev/full' sh "$OSFUSE"
 ln -s /etc/passwd "$T/state/osfuse/empty/log"
 fails 1 'empty/log.*regular' "$OSFUSE" log empty
