@@ -24,7 +24,18 @@
 #define REQUEST_MAX 256
 #define REPLY_MAX (1u << 20)
 #define NO_ROOM_MS 100
-#define PATIENCE_MS 2000 /* with one who has connected; others wait behind him */
+#define PATIENCE_MS 2000 /* with one who has connected */
+#define MAX_PEERS 16	 /* at a time; others wait behind them */
+
+/* Somebody who has connected. Whoever is slow keeps neither the others waiting, nor the end. */
+struct peer {
+	int fd;		     /* does not block */
+	int64_t deadline_ms; /* for all that it has to say; then for all that it is told */
+	size_t n_heard;
+	char request[REQUEST_MAX];
+	char *reply; /* NULL: it has not asked yet */
+	size_t n_told;
+};
 
 struct control {
 	int dirfd;   /* where the socket is */
@@ -34,6 +45,8 @@ struct control {
 	void *arg;
 	pthread_t thread;
 	bool started;
+	struct peer peers[MAX_PEERS]; /* the thread's */
+	size_t n_peers;
 };
 
 /* An address has room for 107 bytes, which the store's path may not fit in. */
@@ -52,13 +65,6 @@ static bool is_ours(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 && (cred.uid == geteuid() || cred.uid == 0);
 }
 
-/* Somebody who has connected. Whoever is slow keeps neither the others waiting for long, nor the end. */
-struct peer {
-	struct control *control;
-	int fd;		     /* does not block */
-	int64_t deadline_ms; /* for all that it has to say; then for all that it is told */
-};
-
 static int64_t now_ms(void)
 {
 	struct timespec ts;
@@ -67,92 +73,115 @@ static int64_t now_ms(void)
 	return (int64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-static bool wait_for(const struct peer *peer, short events)
+static bool tell(struct peer *peer)
 {
-	struct pollfd p[] = { { .fd = peer->fd, .events = events }, { .fd = peer->control->wake_fd, .events = POLLIN } };
-	int64_t left;
+	size_t len = strlen(peer->reply);
 
-	while ((left = peer->deadline_ms - now_ms()) > 0) {
-		int r = poll(p, ARRAY_SIZE(p), (int) left);
+	while (peer->n_told < len) {
+		ssize_t n = send(peer->fd, peer->reply + peer->n_told, len - peer->n_told, MSG_NOSIGNAL);
 
-		if (r > 0)
-			return !p[1].revents;
-		if (r < 0 && errno != EINTR)
-			return false;
+		if (n < 0 && errno == EAGAIN)
+			return true;
+		if (n <= 0)
+			return false; /* whoever asked has gone: it is done all the same */
+		peer->n_told += (size_t) n;
 	}
 	return false;
 }
 
-static void tell(const struct peer *peer, const char *text)
+/* 1: a line is there, without its end; 0: not yet; -1: nor will one be. */
+static int hear(struct peer *peer)
 {
-	for (size_t len = strlen(text); len > 0; ) {
-		ssize_t n = send(peer->fd, text, len, MSG_NOSIGNAL);
-
-		if (n < 0 && errno == EAGAIN && wait_for(peer, POLLOUT))
-			continue;
-		if (n <= 0)
-			return; /* whoever asked has gone, or does not listen: it is done all the same */
-		text += n;
-		len -= (size_t) n;
-	}
-}
-
-/* A line, without its end. */
-static bool hear(const struct peer *peer, char request[static REQUEST_MAX])
-{
-	size_t len = 0;
-
-	while (len < REQUEST_MAX - 1 && wait_for(peer, POLLIN)) {
-		ssize_t n = recv(peer->fd, request + len, REQUEST_MAX - 1 - len, 0);
-		char *end;
+	while (peer->n_heard < REQUEST_MAX - 1) {
+		char *at = peer->request + peer->n_heard, *end;
+		ssize_t n = recv(peer->fd, at, REQUEST_MAX - 1 - peer->n_heard, 0);
 
 		if (n <= 0)
-			return false;
-		end = memchr(request + len, '\n', (size_t) n);
+			return n < 0 && errno == EAGAIN ? 0 : -1;
+		end = memchr(at, '\n', (size_t) n);
 		if (end) {
 			*end = '\0';
-			return true;
+			return 1;
 		}
-		len += (size_t) n;
+		peer->n_heard += (size_t) n;
 	}
-	return false;
+	return -1;
 }
 
-static void answer(struct control *c, int fd)
+static bool answer(struct control *c, struct peer *peer)
 {
-	struct peer peer = { .control = c, .fd = fd, .deadline_ms = now_ms() + PATIENCE_MS };
 	_cleanup_free_ char *text = NULL;
-	char request[REQUEST_MAX];
-	int r;
+	int r = c->fn(c->arg, peer->request, &text);
 
-	if (!is_ours(fd) || !hear(&peer, request))
-		return;
-	r = c->fn(c->arg, request, &text);
-	peer.deadline_ms = now_ms() + PATIENCE_MS;
-	tell(&peer, r < 0 ? "failed\n" : "ok\n");
-	if (text)
-		tell(&peer, text);
-	else if (r < 0)
-		tell(&peer, strerror(-r));
+	if (asprintf(&peer->reply, "%s\n%s", r < 0 ? "failed" : "ok", text ? text : r < 0 ? strerror(-r) : "") < 0) {
+		peer->reply = NULL;
+		return false;
+	}
+	peer->deadline_ms = now_ms() + PATIENCE_MS;
+	return true;
+}
+
+/* As far as it goes without waiting. false: that was all. */
+static bool attend(struct control *c, struct peer *peer)
+{
+	int r = peer->reply ? 1 : hear(peer);
+
+	if (r <= 0)
+		return r == 0;
+	return (peer->reply || answer(c, peer)) && tell(peer);
+}
+
+static void dismiss(struct control *c, size_t i)
+{
+	(void) fd_close(c->peers[i].fd);
+	free(c->peers[i].reply);
+	c->peers[i] = c->peers[--c->n_peers];
+}
+
+static void welcome(struct control *c)
+{
+	struct pollfd end = { .fd = c->wake_fd, .events = POLLIN };
+	int fd = accept4(c->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd >= 0 && is_ours(fd))
+		c->peers[c->n_peers++] = (struct peer) { .fd = fd, .deadline_ms = now_ms() + PATIENCE_MS };
+	else if (fd >= 0)
+		(void) fd_close(fd);
+	else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+		(void) poll(&end, 1, NO_ROOM_MS); /* whoever has called waits on */
+}
+
+/* Until something can be done, or somebody's time is over. The first of p is the end, the second who calls, the others the peers. */
+static bool wait_for_work(const struct control *c, struct pollfd p[static 2 + MAX_PEERS])
+{
+	int64_t first_ms = INT64_MAX;
+
+	p[0] = (struct pollfd) { .fd = c->wake_fd, .events = POLLIN };
+	p[1] = (struct pollfd) { .fd = c->n_peers < MAX_PEERS ? c->fd : -1, .events = POLLIN };
+	for (size_t i = 0; i < c->n_peers; i++) {
+		p[2 + i] = (struct pollfd) { .fd = c->peers[i].fd, .events = c->peers[i].reply ? POLLOUT : POLLIN };
+		first_ms = MIN(first_ms, c->peers[i].deadline_ms);
+	}
+	if (poll(p, 2 + c->n_peers, c->n_peers > 0 ? (int) MAX(first_ms - now_ms(), 0) : -1) < 0)
+		return errno == EINTR;
+	return !p[0].revents;
 }
 
 static void *control_main(void *arg)
 {
 	struct control *c = arg;
-	struct pollfd p[] = { { .fd = c->fd, .events = POLLIN }, { .fd = c->wake_fd, .events = POLLIN } };
+	struct pollfd p[2 + MAX_PEERS];
 
 	(void) pthread_setname_np(pthread_self(), "osfuse/control");
-	while (poll(p, ARRAY_SIZE(p), -1) >= 0 || errno == EINTR) {
-		_cleanup_close_ int fd = -EBADF;
-
+	while (wait_for_work(c, p)) {
+		for (size_t i = c->n_peers; i-- > 0; ) /* the last, which was attended to, takes the place of who goes */
+			if ((p[2 + i].revents && !attend(c, &c->peers[i])) || now_ms() >= c->peers[i].deadline_ms)
+				dismiss(c, i);
 		if (p[1].revents)
-			break;
-		fd = accept4(c->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-		if (fd >= 0)
-			answer(c, fd);
-		else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
-			(void) poll(&p[1], 1, NO_ROOM_MS); /* whoever has called waits on */
+			welcome(c);
 	}
+	while (c->n_peers > 0)
+		dismiss(c, c->n_peers - 1);
 	return NULL;
 }
 

@@ -10,6 +10,7 @@ import time
 from sandbox import Sandbox, write_file
 
 PATIENCE = 2  # of the daemon with one who has connected
+AT_A_TIME = 16
 wrong = []
 
 
@@ -43,8 +44,21 @@ def takes(what, limit, function, *args):
 def dripping(box):
     peer = connect(box)
     threading.Thread(target=drip, args=(peer,), daemon=True).start()
-    takes("reload behind one who drips", PATIENCE + 1.5, box.reload, "hide /f\n")
+    takes("reload behind one who drips", PATIENCE / 2, box.reload, "hide /f\n")
     peer.close()
+
+
+def silent(box):
+    """Several who say nothing; then as many as are heard at a time, the next one after them."""
+    peers = [connect(box) for _ in range(5)]
+    takes("reload behind some who are silent", PATIENCE / 2, box.reload, "hide /f\n")
+    peers += [connect(box) for _ in range(AT_A_TIME - len(peers))]
+    takes("reload behind all who are heard", PATIENCE + 1.5, box.reload, "hide /f\n")
+    for peer in peers:
+        peer.settimeout(PATIENCE + 1.5)
+        if peer.recv(1):
+            wrong.append("who is silent is answered")
+        peer.close()
 
 
 def unread(box):
@@ -54,7 +68,7 @@ def unread(box):
     box.set_policy("include %s\n" % path)
     peer = connect(box)
     peer.sendall(b"reload\n")
-    takes("request behind one who does not read", PATIENCE + 1.5, box.ask, "other")
+    takes("request behind one who does not read", PATIENCE / 2, box.ask, "other")
     peer.close()
     if len(box.ask("reload")) < 100 * len(path):
         wrong.append("not all that is wrong is said")
@@ -73,6 +87,7 @@ def main():
     write_file(os.path.join(box.lower, "f"), "x")
     box.mount()
     dripping(box)
+    silent(box)
     unread(box)
     at_the_end(box, "one does not read", lambda peer: peer.sendall(b"reload\n"))
     box.set_policy("hide /f\n")
