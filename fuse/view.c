@@ -454,6 +454,7 @@ static int make_mount(struct view *v)
 	if (r < 0)
 		return r;
 	overlay_set_own_dev(v->overlay, mount_dev(v->mount));
+	warden_set_own_dev(v->warden, mount_dev(v->mount));
 	r = beacon_light(&(struct beacon) {
 		.dev = mount_dev(v->mount), .writable = v->layers.upper != NULL, .mount_point = v->mount_point,
 	}, &v->beacon_fd);

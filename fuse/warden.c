@@ -29,6 +29,7 @@ struct warden {
 	size_t n_places;
 	struct ways ways_before; /* to the places, as they were before there was the mount: it may hide them */
 	struct overlay_guards guards; /* the same, as the overlay wants them */
+	dev_t own_dev; /* of the mount; -1: there is none yet */
 	struct log *log;
 	struct control *control;
 	struct overlay *ov;
@@ -60,10 +61,23 @@ static int check_descriptors(const struct policy *policy, struct problem *p)
 	return problem_hint(p, -EMFILE, "ulimit -Hn %zu", wanted);
 }
 
+/*
+ * Where the view is mounted over its policy, the path leads to what the view makes of it: that has changes from the upper in it, and guards
+ * on it would guard nothing in the lower.
+ */
+static int refuse_own(char **report, struct problem *p)
+{
+	free(*report); /* it is of a text that anybody may have written */
+	*report = NULL;
+	(void) problem_set(p, -EPERM, "policy", "would be read from inside the view: programs in it could change it");
+	return problem_hint(p, -EPERM, "the next mount reads it; keep it, and what it includes, where the view is not mounted over it");
+}
+
 /* ways may be set also on failure. */
-static int load(const struct warden_config *c, struct policy **ret, struct ways *ways, char **ret_report, struct problem *p)
+static int load(const struct warden *w, struct policy **ret, struct ways *ways, char **ret_report, struct problem *p)
 {
 	_cleanup_(policy_unrefp) struct policy *policy = NULL;
+	const struct warden_config *c = &w->config;
 	int r;
 
 	*ret_report = NULL;
@@ -71,6 +85,8 @@ static int load(const struct warden_config *c, struct policy **ret, struct ways 
 	if (c->none && c->n_sources == 0)
 		return 0;
 	r = policies_load(c->sources, c->n_sources, c->fold, ways, &policy, ret_report, p);
+	if (ways_enter_dev(ways, w->own_dev))
+		return refuse_own(ret_report, p);
 	if (r == 0)
 		r = check_ways(c, ways, p);
 	if (r == 0)
@@ -90,7 +106,8 @@ int warden_new(const struct warden_config *config, struct warden **ret, struct p
 	if (!w)
 		return problem_errno(p, -ENOMEM, "policy");
 	w->config = *config;
-	r = load(config, &w->policy, &w->ways, &report, p);
+	w->own_dev = (dev_t) -1;
+	r = load(w, &w->policy, &w->ways, &report, p);
 	if (report)
 		(void) fputs(report, stderr); /* more than a problem has room for, and said before it */
 	if (r < 0) {
@@ -126,6 +143,11 @@ const struct overlay_guards *warden_guards(struct warden *w)
 {
 	w->guards = ways_guards(&w->ways);
 	return &w->guards;
+}
+
+void warden_set_own_dev(struct warden *w, dev_t dev)
+{
+	w->own_dev = dev;
 }
 
 /* places */
@@ -230,7 +252,7 @@ static int reload(struct warden *w, char **ret_text)
 	struct overlay_guards guards;
 	struct problem p = { 0 };
 	size_t n;
-	int r = load(&w->config, &policy, &ways, &report, &p);
+	int r = load(w, &policy, &ways, &report, &p);
 
 	if (r == 0 && renew_places(w, &ways) < 0)
 		r = problem_errno(&p, -ENOMEM, "policy");

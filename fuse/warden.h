@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "base/macro.h"
 
@@ -37,6 +38,8 @@ DEFINE_CLEANUP(struct warden *, warden_free)
 /* NULL: none. Borrowed. For the overlay's configuration, as is warden_report() with the warden as its argument. */
 struct policy *warden_policy(const struct warden *w);
 const struct overlay_guards *warden_guards(struct warden *w);
+/* There is a mount: from it no policy is read. */
+void warden_set_own_dev(struct warden *w, dev_t dev);
 void warden_report(void *warden, const struct overlay_report *r);
 
 /*

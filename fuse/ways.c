@@ -156,6 +156,14 @@ bool ways_enter(const struct ways *w, int dirfd)
 	return false;
 }
 
+bool ways_enter_dev(const struct ways *w, dev_t dev)
+{
+	for (size_t i = 0; i < w->n; i++)
+		if (w->v[i].dev == dev)
+			return true;
+	return false;
+}
+
 struct overlay_guards ways_guards(const struct ways *w)
 {
 	return (struct overlay_guards) { .v = w->v, .n = w->n };

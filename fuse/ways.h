@@ -22,5 +22,7 @@ int ways_add_names(struct ways *w, const char *path);
 int ways_add_all(struct ways *w, const struct ways *more);
 /* Does one lead through the directory? */
 bool ways_enter(const struct ways *w, int dirfd);
+/* Does one lead into this file system, to more than its root? */
+bool ways_enter_dev(const struct ways *w, dev_t dev);
 struct overlay_guards ways_guards(const struct ways *w); /* borrowed */
 void ways_done(struct ways *w);

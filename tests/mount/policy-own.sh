@@ -157,6 +157,34 @@ mkdir "$T/u-over" "$T/w-over"
 "$OSFUSE" mount --name over --lower "$D/home" --upper "$T/u-over" --work "$T/w-over" --rw / "$D/home"
 refused "mv -T $D/home/state $D/home/there"
 unmount_view "$D/home"
+# The view is mounted over its policy: read again, it would be the view's own, which programs can change.
+mkdir "$D/over"
+echo k >"$D/over/a.key"
+within() {
+	rm -rf "$T/u-within" "$T/w-within"
+	mkdir "$T/u-within" "$T/w-within"
+	printf "%b" "$2" >"$D/over/p"
+	"$OSFUSE" mount --name within --lower "$1" --upper "$T/u-within" --work "$T/w-within" --policy "$D/over/p" -o nonempty "$D/over" 2>"$T/said"
+}
+not_read() {
+	fails 1 'inside the view' timeout 60 "$OSFUSE" policy reload within
+	gone "$D/over/$1"
+}
+within "$D/over" 'hide *.key\n'
+not_read a.key
+for text in '# nothing is hidden' 'nonsense'; do
+	echo "$text" >"$D/over/p"
+	not_read a.key
+done
+unmount_view "$D/over"
+within "$D/over" 'hide *.key\nrw /**/p\n'
+not_read a.key
+refused "echo >$D/over/p"
+unmount_view "$D/over"
+within / 'hide *.key\n'
+echo '# nothing is hidden' >"$D/over/p"
+not_read "$D/over/a.key"
+unmount_view "$D/over"
 V=$M$D
 
 # A second way to the directory, or to the file.
