@@ -1,8 +1,9 @@
 /*
  * Opening and checking layers.
  *
- * Two directories are compared by device and inode, and "inside" is found out by walking up: names can be links, bind
- * mounts or just relative.
+ * Two directories are compared by device and inode, and "inside" is found out by walking up: names can be links or just
+ * relative. Who walks up out of a bind mount comes to where that is mounted, not to what is above the directory on its own file
+ * system: so all places are looked for where mounts show it.
  */
 
 #include "fuse/layers.h"
@@ -10,7 +11,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -39,7 +42,7 @@ int layers_same(int fd, int other)
 	return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-int layers_is_inside(int fd, int outer)
+static int is_below(int fd, int outer)
 {
 	_cleanup_close_ int at = openat(fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
@@ -60,6 +63,80 @@ int layers_is_inside(int fd, int outer)
 		(void) fd_close(at);
 		at = steal_fd(&up);
 	}
+}
+
+/* What follows dir in a path at or below it; NULL: that is elsewhere. */
+static const char *after(const char *path, const char *dir)
+{
+	size_t n = strcmp(dir, "/") == 0 ? 0 : strlen(dir);
+
+	return strncmp(path, dir, n) == 0 && (path[n] == '/' || !path[n]) ? path + n : NULL;
+}
+
+/* dir and what follows it */
+static char *join(const char *dir, const char *rest)
+{
+	char *path;
+
+	return asprintf(&path, "%s%s", strcmp(dir, "/") == 0 && rest[0] ? "" : dir, rest) < 0 ? NULL : path;
+}
+
+/* As the kernel has it, which asks no file system. */
+static char *path_of(int fd)
+{
+	char link[64], path[PATH_MAX];
+	ssize_t n;
+
+	(void) snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, sizeof(path));
+	return n > 0 && n < (ssize_t) sizeof(path) ? strndup(path, (size_t) n) : NULL;
+}
+
+/* 1: at this path below outer is fd. Looked at, not only compared: another mount may cover it, and a name be all that is alike. */
+static int is_shown_at(const char *path, int fd, int outer, const char *outer_path)
+{
+	const char *name = after(path, outer_path);
+	_cleanup_close_ int at = -EBADF;
+
+	if (!name)
+		return 0;
+	name += strspn(name, "/");
+	at = openat(outer, name[0] ? name : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return at >= 0 && layers_same(at, fd) == 1;
+}
+
+/* By any mount of the file system that it is on. */
+static int is_shown_below(int fd, int outer, const struct mount_table *mounts)
+{
+	const struct mount_entry *own = mount_table_of(mounts, fd);
+	_cleanup_free_ char *path = path_of(fd), *outer_path = path_of(outer), *within = NULL;
+	const char *rest = own && path ? after(path, own->mount_point) : NULL;
+	int r = 0;
+
+	if (!rest || !outer_path) /* they are above our root directory: no name leads from one to the other */
+		return 0;
+	within = join(own->root, rest);
+	if (!within)
+		return -ENOMEM;
+	for (size_t i = 0; r == 0 && i < mounts->n; i++) {
+		_cleanup_free_ char *shown = NULL;
+
+		rest = mounts->v[i].dev == own->dev ? after(within, mounts->v[i].root) : NULL;
+		shown = rest ? join(mounts->v[i].mount_point, rest) : NULL;
+		r = shown ? is_shown_at(shown, fd, outer, outer_path) : 0;
+	}
+	return r;
+}
+
+/*
+ * 1: the directory fd, or one above it, is the directory outer, or a bind mount shows fd somewhere below outer, or was the way to fd; 0
+ * not. Goes by ".." and by the kernel's list of mounts, so that no name can deceive it.
+ */
+static int is_inside(int fd, int outer, const struct mount_table *mounts)
+{
+	int r = is_below(fd, outer);
+
+	return r == 0 ? is_shown_below(fd, outer, mounts) : r;
 }
 
 static int open_lower(struct layers *l, const char *path, struct problem *p)
@@ -309,9 +386,9 @@ struct overlap {
 	const char *outer_path;
 };
 
-static int check_overlap(const struct overlap *o, bool same_too, struct problem *p)
+static int check_overlap(const struct overlap *o, bool same_too, const struct mount_table *mounts, struct problem *p)
 {
-	int r = layers_is_inside(o->inner, o->outer);
+	int r = is_inside(o->inner, o->outer, mounts);
 
 	if (r == 1 && !same_too && layers_same(o->inner, o->outer) == 1)
 		return 0;
@@ -322,7 +399,7 @@ static int check_overlap(const struct overlap *o, bool same_too, struct problem 
 	return problem_set(p, -EINVAL, o->inner_path, "%s %s", o->message, o->outer_path);
 }
 
-static int check_against_lower(const struct layers *l, size_t i, int root, struct problem *p)
+static int check_against_lower(const struct layers *l, size_t i, int root, const struct mount_table *mounts, struct problem *p)
 {
 	int low = l->lower_fds[i];
 	const char *path = l->lowers[i];
@@ -341,7 +418,7 @@ static int check_against_lower(const struct layers *l, size_t i, int root, struc
 
 		if (n >= 2 && is_root)
 			break; /* everything is inside "/": there they are masked */
-		r = check_overlap(&checks[n], true, p);
+		r = check_overlap(&checks[n], true, mounts, p);
 		if (r < 0) {
 			if (n >= 2)
 				(void) problem_hint(p, r, "a view that shows its own changes as lower would never end; only / may hold them");
@@ -351,7 +428,7 @@ static int check_against_lower(const struct layers *l, size_t i, int root, struc
 	return 0;
 }
 
-static int check_upper(const struct layers *l, struct problem *p)
+static int check_overlaps(const struct layers *l, const struct mount_table *mounts, struct problem *p)
 {
 	_cleanup_close_ int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	const struct overlap work_in_upper = { l->work_fd, l->upper_fd, l->work, "work directory is inside the upper", l->upper };
@@ -360,11 +437,23 @@ static int check_upper(const struct layers *l, struct problem *p)
 
 	if (root < 0)
 		return problem_errno(p, -errno, "/");
-	r = check_overlap(&work_in_upper, true, p);
+	r = check_overlap(&work_in_upper, true, mounts, p);
 	if (r == 0)
-		r = check_overlap(&upper_in_work, true, p);
+		r = check_overlap(&upper_in_work, true, mounts, p);
 	for (size_t i = 0; r == 0 && i < l->n_lowers; i++)
-		r = check_against_lower(l, i, root, p);
+		r = check_against_lower(l, i, root, mounts, p);
+	return r;
+}
+
+static int check_upper(const struct layers *l, struct problem *p)
+{
+	struct mount_table mounts;
+	int r = mount_table_read(0, &mounts);
+
+	if (r < 0)
+		return problem_errno(p, r, l->upper);
+	r = check_overlaps(l, &mounts, p);
+	mount_table_done(&mounts);
 	if (r == 0)
 		r = check_same_mount(l, p);
 	if (r == 0)

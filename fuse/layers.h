@@ -40,7 +40,5 @@ int layers_mask(struct layers *l, int fd);
 void layers_seclude(struct layers *l);
 void layers_done(struct layers *l);
 
-/* 1: the directory fd, or one above it, is the directory outer; 0 not. Goes by "..", so that no name can deceive it. */
-int layers_is_inside(int fd, int outer);
 /* 1: the two descriptors are of the same object. */
 int layers_same(int fd, int other);

@@ -31,6 +31,7 @@ static void unescape(char *s)
 
 void mount_entry_done(struct mount_entry *e)
 {
+	free(e->root);
 	free(e->mount_point);
 	free(e->type);
 	free(e->source);
@@ -41,14 +42,19 @@ void mount_entry_done(struct mount_entry *e)
 /* 36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue */
 int mount_entry_parse(char *line, struct mount_entry *ret)
 {
-	char *save = NULL, *field, *mount_point = NULL, *type, *source, *options = NULL;
+	char *save = NULL, *field, *root = NULL, *mount_point = NULL, *type, *source, *options = NULL;
 	size_t len;
 	unsigned int major = 0, minor = 0;
+	int id = 0;
 
 	field = strtok_r(line, " \n", &save);
 	for (unsigned int i = 0; field && strcmp(field, "-") != 0; i++, field = strtok_r(NULL, " \n", &save)) {
+		if (i == 0 && sscanf(field, "%d", &id) != 1)
+			return -EINVAL;
 		if (i == 2 && sscanf(field, "%u:%u", &major, &minor) != 2)
 			return -EINVAL;
+		if (i == 3)
+			root = field;
 		if (i == 4)
 			mount_point = field;
 	}
@@ -67,16 +73,19 @@ int mount_entry_parse(char *line, struct mount_entry *ret)
 	if (source)
 		source[len] = '\0';
 
+	unescape(root);
 	unescape(mount_point);
 	unescape(type);
 	*ret = (struct mount_entry) {
+		.id = id,
 		.dev = makedev(major, minor),
+		.root = strdup(root),
 		.mount_point = strdup(mount_point),
 		.type = strdup(type),
 		.source = strdup(source ? source : ""),
 		.options = strdup(options ? options : ""),
 	};
-	if (!ret->mount_point || !ret->type || !ret->source || !ret->options) {
+	if (!ret->root || !ret->mount_point || !ret->type || !ret->source || !ret->options) {
 		mount_entry_done(ret);
 		return -ENOMEM;
 	}
@@ -167,5 +176,30 @@ const struct mount_entry *mount_table_dev(const struct mount_table *t, dev_t dev
 	for (size_t i = t->n; i > 0; i--)
 		if (t->v[i - 1].dev == dev)
 			return &t->v[i - 1];
+	return NULL;
+}
+
+/* statx() knows it from Linux 5.8 on only. */
+static int mount_id(int fd)
+{
+	_cleanup_(fclosep) FILE *f = NULL;
+	char path[64], line[256];
+	int id = -1;
+
+	(void) snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	f = fopen(path, "re");
+	while (f && id < 0 && fgets(line, sizeof(line), f))
+		if (sscanf(line, "mnt_id: %d", &id) != 1)
+			id = -1;
+	return id;
+}
+
+const struct mount_entry *mount_table_of(const struct mount_table *t, int fd)
+{
+	int id = mount_id(fd);
+
+	for (size_t i = 0; i < t->n; i++)
+		if (t->v[i].id == id)
+			return &t->v[i];
 	return NULL;
 }

@@ -14,7 +14,9 @@
 
 /* One line of /proc/PID/mountinfo, unescaped. */
 struct mount_entry {
+	int id;
 	dev_t dev;
+	char *root; /* the directory of the file system that is mounted, as a path within it */
 	char *mount_point;
 	char *type;
 	char *source;
@@ -32,6 +34,9 @@ void mount_table_done(struct mount_table *t);
 /* What is mounted on exactly this path, topmost; NULL: nothing. */
 const struct mount_entry *mount_table_at(const struct mount_table *t, const char *path);
 const struct mount_entry *mount_table_dev(const struct mount_table *t, dev_t dev);
+
+/* The mount through which a descriptor was opened; NULL: not in the table, as what is above a root directory. */
+const struct mount_entry *mount_table_of(const struct mount_table *t, int fd);
 
 /* The value of an option that the file system shows, unescaped, to be freed; NULL: it shows none, or there is no memory. */
 char *mount_entry_option(const struct mount_entry *e, const char *name);

@@ -350,12 +350,14 @@ static void test_which_form(void **state)
 
 static void test_mountinfo(void **state)
 {
-	char line[] = "36 35 98:7 /root /mnt\\0402\\134x rw,noatime master:1 shared:2 - fuse.osfuse a,b\\040c rw\n";
+	char line[] = "36 35 98:7 /ro\\040ot /mnt\\0402\\134x rw,noatime master:1 shared:2 - fuse.osfuse a,b\\040c rw\n";
 	char empty[] = "36 35 0:7 / /m rw - tmpfs  rw\n";
 	char *bad_lines[] = { strdup(""), strdup("36 35 98:0 / /m rw shared:1"), strdup("36 35 x / /m rw - ext4 s rw"), strdup("a - b") };
 	struct mount_entry e;
 
 	assert_int_equal(mount_entry_parse(line, &e), 0);
+	assert_int_equal(e.id, 36);
+	assert_string_equal(e.root, "/ro ot");
 	assert_string_equal(e.mount_point, "/mnt 2\\x");
 	assert_string_equal(e.type, OSFUSE_FS_TYPE);
 	assert_string_equal(e.source, "a,b c");
