@@ -285,7 +285,23 @@ static int in_use(const char *what, pid_t pid, enum state state, const char *mou
 	return problem_hint(p, -EBUSY, "osfuse umount %s", mount_point);
 }
 
-int holder_lock(int fd, const char *what, struct problem *p)
+/* By its name, that of its main thread: it may not have a beacon yet. */
+static bool is_daemon(pid_t pid)
+{
+	char path[64], name[32] = "";
+	FILE *f;
+
+	(void) snprintf(path, sizeof(path), "/proc/%d/comm", (int) pid);
+	f = fopen(path, "re");
+	if (f && !fgets(name, sizeof(name), f))
+		name[0] = '\0';
+	if (f)
+		(void) fclose(f); /* only read from */
+	return strcmp(name, "osfuse\n") == 0;
+}
+
+/* mount_point: only who mounts there, or is about to, is in the way; else NULL. */
+static int lock(int fd, const char *what, const char *mount_point, struct problem *p)
 {
 	const int64_t start = now_ms();
 
@@ -298,15 +314,27 @@ int holder_lock(int fd, const char *what, struct problem *p)
 		if (errno == EINTR)
 			continue;
 		if (errno != EWOULDBLOCK)
-			return problem_errno(p, -errno, what);
+			return mount_point ? 0 : problem_errno(p, -errno, what);
 		pid = holder_find(fd);
 		state = holder_state(pid, &b);
+		if (mount_point && (!is_daemon(pid) || (b.mount_point && strcmp(b.mount_point, mount_point) != 0)))
+			return 0;
 		if (state == STATE_SERVING || waited >= HOLDER_PATIENCE_MS ||
 		    (state == STATE_UNKNOWN && waited >= HOLDER_DOUBT_MS))
 			return in_use(what, pid, state, b.mount_point, p);
 		sleep_ms(10);
 	}
 	return 0;
+}
+
+int holder_lock(int fd, const char *what, struct problem *p)
+{
+	return lock(fd, what, NULL, p);
+}
+
+int holder_lock_mount_point(int fd, const char *mount_point, struct problem *p)
+{
+	return lock(fd, mount_point, mount_point, p);
 }
 
 int holder_wait_exit(pid_t pid, int timeout_ms)

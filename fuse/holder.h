@@ -3,7 +3,7 @@
 /*
  * Locks between daemons, and who holds them.
  *
- * A daemon holds flock()s on its sandbox and its upper directory. That a lock is taken is certain; by whom is looked up in
+ * A daemon holds flock()s on its sandbox and its upper directory, and on the mount point until it has mounted. That a lock is taken is certain; by whom is looked up in
  * /proc, for the message and for a decision: a daemon whose mount is already gone is about to exit, so it is worth
  * waiting for.
  *
@@ -53,6 +53,12 @@ pid_t holder_find(int fd);
  * then says by whom, what being the name of the thing.
  */
 int holder_lock(int fd, const char *what, struct problem *p);
+
+/*
+ * The same, on a mount point, for those who are about to mount there. Other locks on it are not in the way: those of other programs, and
+ * of a view that has it as its upper. Neither is it when it cannot be locked.
+ */
+int holder_lock_mount_point(int fd, const char *mount_point, struct problem *p);
 
 /* Waits until the process has ended: 0, or -ETIMEDOUT. */
 int holder_wait_exit(pid_t pid, int timeout_ms);

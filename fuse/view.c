@@ -90,32 +90,74 @@ static int mask_mount_point(struct view *v, int fd)
 	return r < 0 ? problem_errno(v->problem, r, v->mount_point) : 0;
 }
 
+static int problem_mounted(struct view *v, const struct mount_entry *e)
+{
+	pid_t pid = beacon_find(e, NULL);
+
+	if (pid > 0)
+		(void) problem_set(v->problem, -EBUSY, v->mount_point, "in use by process %d: an osfuse mount is there already", (int) pid);
+	else
+		(void) problem_set(v->problem, -EBUSY, v->mount_point, "an osfuse mount is there already");
+	return problem_hint(v->problem, -EBUSY, "osfuse umount %s", v->mount_point);
+}
+
+/* Is a view mounted there? -EBUSY, and why, if one is. */
+static int check_not_mounted(struct view *v)
+{
+	struct mount_table mounts;
+	const struct mount_entry *e;
+	int r = mount_table_read(0, &mounts);
+
+	if (r < 0)
+		return problem_errno(v->problem, r, v->mount_point);
+	e = mount_table_at(&mounts, v->mount_point);
+	if (e && holder_is_view(e))
+		r = problem_mounted(v, e);
+	mount_table_done(&mounts);
+	return r;
+}
+
+/*
+ * What two find free, both would mount on, and the later mount would hide the other. So from the look at it until the mount is there the
+ * mount point is locked; and what was opened before it was has to be what is there still.
+ */
+static int claim_mount_point(struct view *v)
+{
+	_cleanup_close_ int now = -EBADF;
+	int fd = open(v->mount_point, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+
+	if (fd < 0) /* unreadable to us: the mount will tell */
+		fd = open(v->mount_point, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return problem_errno(v->problem, -errno, v->mount_point);
+	v->mount_point_fd = fd;
+	if (v->layers.upper_fd < 0 || layers_same(fd, v->layers.upper_fd) != 1) /* that is locked as upper */
+		r = holder_lock_mount_point(fd, v->mount_point, v->problem);
+	if (r < 0)
+		return r;
+	now = open(v->mount_point, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (now < 0)
+		return problem_errno(v->problem, -errno, v->mount_point);
+	if (layers_same(now, fd) == 1)
+		return 0;
+	r = check_not_mounted(v);
+	return r < 0 ? r : problem_set(v->problem, -EBUSY, v->mount_point, "mount point was mounted on this moment; try again");
+}
+
 /* What a mount point holds is out of sight while it is mounted on: surely a mistake, but for the layers themselves. */
 static int check_mount_point(struct view *v)
 {
-	_cleanup_close_ int fd = -EBADF;
-	struct mount_table mounts;
-	const struct mount_entry *e;
-	bool ours;
-	int r;
+	int r = claim_mount_point(v), fd = v->mount_point_fd;
 
-	fd = open(v->mount_point, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return problem_errno(v->problem, -errno, v->mount_point);
+	if (r < 0)
+		return r;
 	if (is_layer(&v->layers, fd))
 		return 0;
 	if (v->config->nonempty)
 		return mask_mount_point(v, fd);
-	r = mount_table_read(0, &mounts);
+	r = check_not_mounted(v);
 	if (r < 0)
-		return problem_errno(v->problem, r, v->mount_point);
-	e = mount_table_at(&mounts, v->mount_point);
-	ours = e && holder_is_view(e);
-	mount_table_done(&mounts);
-	if (ours) {
-		(void) problem_set(v->problem, -EBUSY, v->mount_point, "an osfuse mount is there already");
-		return problem_hint(v->problem, -EBUSY, "osfuse umount %s", v->mount_point);
-	}
+		return r;
 
 	r = is_empty_dir(fd);
 	if (r == 1 || r == -EACCES) /* unreadable to us: the mount will tell */
@@ -458,6 +500,7 @@ static int make_mount(struct view *v)
 	r = beacon_light(&(struct beacon) {
 		.dev = mount_dev(v->mount), .writable = v->layers.upper != NULL, .mount_point = v->mount_point,
 	}, &v->beacon_fd);
+	v->mount_point_fd = fd_close(v->mount_point_fd); /* for the next to see what is there, and by whom */
 	return r < 0 ? problem_errno(v->problem, r, v->mount_point) : 0;
 }
 
@@ -502,7 +545,7 @@ int view_init(struct view *v, const struct launch_config *c, struct problem *p)
 {
 	int r;
 
-	*v = (struct view) { .config = c, .problem = p, .layers = LAYERS_INIT, .beacon_fd = -EBADF };
+	*v = (struct view) { .config = c, .problem = p, .mount_point_fd = -EBADF, .layers = LAYERS_INIT, .beacon_fd = -EBADF };
 	if (c->allow_root && !mount_privileged())
 		return problem_set(p, -EPERM, "allow_root", "only root can mount with it; allow_other may do");
 	r = mount_check(p);
@@ -558,6 +601,7 @@ void view_done(struct view *v, bool failed)
 	box_done(&v->place);
 	v->store = store_free(v->store);
 	v->io = io_engine_free(v->io);
+	(void) fd_close(v->mount_point_fd);
 	(void) fd_close(v->beacon_fd);
 	free(v->mount_point);
 }

@@ -23,6 +23,7 @@ struct view {
 	struct problem *problem;
 	struct io_engine *io;
 	char *mount_point; /* absolute */
+	int mount_point_fd; /* what is below the mount, locked until that is there */
 	struct store *store;
 	struct sandbox *sandbox;
 	struct box place; /* what it is from if the view keeps none */
