@@ -278,7 +278,7 @@ static int in_use(const char *what, pid_t pid, enum state state, const char *mou
 				   "in use by process %d (osfuse mount detached from %s, but not done)", (int) pid,
 				   mount_point);
 		return problem_hint(p, -EBUSY,
-				    "it ends with the last file that is open there, or when 'kill %d' is said twice",
+				    "it ends with the last file that is open there, or with 'kill %d'",
 				    (int) pid);
 	}
 	(void) problem_set(p, -EBUSY, what, "in use by process %d (osfuse mount on %s)", (int) pid, mount_point);

@@ -48,6 +48,9 @@
 /* Each open file of the view takes one. More than that, and what goes through all of them would take its time. */
 #define MAX_DESCRIPTORS 1048576UL
 
+/* A mount that is off its mount point is done at once, unless it has users still: files that were open when it was detached. */
+#define USERS_PATIENCE_SECONDS 1
+
 struct daemon {
 	struct view view;
 	struct serve *serve;
@@ -139,22 +142,22 @@ static void on_ready(void *arg)
 
 static void *signal_main(void *arg)
 {
+	const struct timespec patience = { .tv_sec = USERS_PATIENCE_SECONDS };
 	struct daemon *d = arg;
 	struct mount *mount = d->view.mount;
 	int sig;
 
 	(void) prctl(PR_SET_NAME, "signals"); /* for people who look */
-	for (unsigned int n = 0; sigwait(&d->signals, &sig) == 0 && !d->ended; n++) {
-		if (n > 0) {
-			serve_stop(d->serve); /* asked twice: no more waiting */
-			continue;
-		}
-		if (mount_detach(mount, false) == 0)
-			continue; /* the device says so, and serving ends */
+	(void) sigwait(&d->signals, &sig);    /* fails for no reason that could be here */
+	if (!d->ended && mount_detach(mount, false) < 0) {
 		mount_sync(mount);
 		(void) mount_detach(mount, true); /* in use: out of sight at least */
-		serve_stop(d->serve);
+	} else if (!d->ended) {
+		/* The device tells that it is done with, serving ends, and we are woken for that. Asked twice: no more waiting. */
+		while (sigtimedwait(&d->signals, NULL, &patience) < 0 && errno == EINTR)
+			;
 	}
+	serve_stop(d->serve);
 	return NULL;
 }
 

@@ -18,11 +18,8 @@ exec 5>"$T/second/open"
 holder=$(daemon_pids | head -n 1)
 fails 1 "$U: in use by process $holder .*detached from $T/second" mount_view
 grep -q "hint: .*kill $holder" "$T/said" || fail "no hint: $(cat "$T/said")"
-stops() {
-	kill "$holder" || true
-	ended "$holder"
-}
-wait_for stops
+kill "$holder"
+wait_for ended "$holder"
 exec 5>&-
 mount_view
 unmount_view
