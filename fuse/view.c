@@ -247,6 +247,18 @@ static int lock_sandbox(struct view *v)
 	return r < 0 ? problem_set(v->problem, r, what, "was removed this moment; try again") : 0;
 }
 
+/* Commands look for the sandbox by way of the store's path, which must not lead into the view. From "/" that is nobody's way. */
+static int check_store(struct view *v, const struct store *store)
+{
+	const char *path = store_path(store);
+	size_t n = strlen(v->mount_point);
+
+	if (n == 1 || strncmp(path, v->mount_point, n) != 0 || (path[n] && path[n] != '/'))
+		return 0;
+	(void) problem_set(v->problem, -EBUSY, v->mount_point, "the view would hide %s, where its sandbox is, from all commands", path);
+	return problem_hint(v->problem, -EBUSY, "set XDG_STATE_HOME to a directory elsewhere, for this and for what comes later");
+}
+
 /* Needed unless layers are given that say it all. */
 static bool wants_sandbox(const struct launch_config *c)
 {
@@ -272,6 +284,8 @@ static int open_sandbox(struct view *v)
 	if (r < 0)
 		return problem_errno(v->problem, r, v->mount_point);
 	r = open_named_sandbox(v, c->name ? c->name : name);
+	if (r == 0 && v->sandbox)
+		r = check_store(v, v->store);
 	return r == 0 && v->sandbox ? lock_sandbox(v) : r;
 }
 
@@ -569,7 +583,10 @@ int view_init(struct view *v, const struct launch_config *c, struct problem *p)
 		return r;
 	if (!v->sandbox && warden_policy(v->warden))
 		v->sandbox = place_open(&v->place, v->mount_point, &v->layers);
-	r = warden_policy(v->warden) ? keep_places(v) : 0;
+	if (v->place.store)
+		r = check_store(v, v->place.store);
+	if (r == 0 && warden_policy(v->warden))
+		r = keep_places(v);
 	if (r < 0)
 		return r;
 	layers_seclude(&v->layers);
