@@ -27,6 +27,7 @@
 
 #define LOCK_NAME "lock"
 #define REMOVING_PREFIX ".removing-"
+#define MAKING_SECONDS 60 /* from a sandbox's directory to its lock, with much to spare: both together cannot be made */
 
 struct store {
 	struct io_engine *io; /* borrowed */
@@ -40,6 +41,7 @@ struct sandbox {
 	int fd;
 	int lock_fd;
 	bool locked;
+	bool saved; /* it had a sandbox.json when it was opened */
 	struct sandbox_settings settings;
 };
 
@@ -270,11 +272,49 @@ static int sweep_removal(void *arg, const char *name)
 	return 0;
 }
 
-static int sweep_ephemeral(void *arg, const char *name)
+static int open_dir(struct io_engine *io, int fd, const char *name)
+{
+	return io_open(io, fd, name, O_RDONLY | O_DIRECTORY, 0, NULL);
+}
+
+static bool may_be_in_the_making(struct store *store, const char *name)
+{
+	struct statx stx;
+
+	return io_statx(store->io, store->fd, name, STATX_MTIME, &stx) < 0 || stx.stx_mtime.tv_sec > time(NULL) - MAKING_SECONDS;
+}
+
+/* Was it made, and nothing put in it? Whatever else is there, or cannot be looked at, somebody may want. */
+static bool is_unused(struct sandbox *sb)
+{
+	static const char *const ours[] = { "upper", "work", LOCK_NAME };
+	_cleanup_(walk_names_freep) char **names = NULL, **changes = NULL;
+	_cleanup_close_ int upper = open_dir(sb->store->io, sb->fd, "upper");
+
+	if (walk_names(sb->store->io, sb->fd, &names) < 0)
+		return false;
+	for (char **n = names; *n; n++) {
+		bool known = false;
+
+		for (size_t i = 0; i < ARRAY_SIZE(ours); i++)
+			known |= strcmp(*n, ours[i]) == 0;
+		if (!known)
+			return false;
+	}
+	if (upper < 0)
+		return upper == -ENOENT;
+	return walk_names(sb->store->io, upper, &changes) == 0 && !changes[0];
+}
+
+/* One without settings may be an ephemeral one, too: of a daemon that was killed before it had saved them. */
+static int sweep_sandbox(void *arg, const char *name)
 {
 	_cleanup_(sandbox_freep) struct sandbox *sb = NULL;
+	bool young = may_be_in_the_making(arg, name); /* asked before: the lock file may be made now */
 
-	if (sandbox_open(arg, name, &sb, NULL) == 0 && sb->settings.ephemeral)
+	if (sandbox_open(arg, name, &sb, NULL) < 0)
+		return 0;
+	if (sb->settings.ephemeral || (!sb->saved && !young && sandbox_lock(sb) == 1 && is_unused(sb)))
 		(void) sandbox_remove(sb); /* -EBUSY is the usual outcome */
 	return 0;
 }
@@ -282,12 +322,7 @@ static int sweep_ephemeral(void *arg, const char *name)
 void store_sweep(struct store *store)
 {
 	(void) each_name(store, REMOVING_PREFIX, sweep_removal, store);
-	(void) each_name(store, NULL, sweep_ephemeral, store);
-}
-
-static int open_dir(struct io_engine *io, int fd, const char *name)
-{
-	return io_open(io, fd, name, O_RDONLY | O_DIRECTORY, 0, NULL);
+	(void) each_name(store, NULL, sweep_sandbox, store);
 }
 
 /* 1 made, 0 was there */
@@ -340,6 +375,7 @@ int sandbox_open(struct store *store, const char *name, struct sandbox **ret, st
 	r = settings_load(store->io, sb->fd, &sb->settings, ret_fault);
 	if (r < 0)
 		return r;
+	sb->saved = r == 1;
 	r = open_lock_file(sb, O_CREAT);
 	if (r < 0)
 		return r;

@@ -73,8 +73,8 @@ char **store_names_free(char **names);
 DEFINE_CLEANUP(char **, store_names_free)
 
 /*
- * Removes what killed daemons left: ephemeral sandboxes that nobody serves, and removals cut short. What cannot be
- * removed stays, without an error: the next sweep tries again.
+ * Removes what killed daemons left: ephemeral sandboxes that nobody serves, removals cut short, and, after a minute, what was never more
+ * than made: without settings, and with nothing in it. What cannot be removed stays, without an error: the next sweep tries again.
  */
 void store_sweep(struct store *store);
 

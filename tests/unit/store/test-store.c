@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -372,6 +373,53 @@ static void test_ephemeral_and_sweep(void **state)
 	store_names_free(names);
 }
 
+/* Made, and killed before it was saved; as long ago as that. */
+static void abandon(const struct fixture *f, const char *name, time_t seconds)
+{
+	struct timespec times[2] = { { .tv_nsec = UTIME_NOW }, { .tv_sec = time(NULL) - seconds } };
+	_cleanup_(sandbox_freep) struct sandbox *sb = NULL;
+
+	assert_int_equal(sandbox_create(f->store, name, &sb, NULL), 1);
+	assert_int_equal(utimensat(store_fd(f->store), name, times, 0), 0);
+}
+
+static void test_sweep_of_unsaved(void **state)
+{
+	static const char *const left[] = { "a-changed", "b-logged", "c-locked", "d-young", "e-saved", NULL };
+	const struct timespec old[2] = { { .tv_sec = 1 }, { .tv_sec = 1 } };
+	struct fixture *f = *state;
+	_cleanup_(sandbox_freep) struct sandbox *locked = NULL, *saved = NULL;
+	char **names;
+	size_t n;
+
+	abandon(f, "empty", 3600);
+	abandon(f, "half", 3600);
+	assert_int_equal(unlinkat(store_fd(f->store), "half/upper", AT_REMOVEDIR), 0);
+	assert_int_equal(unlinkat(store_fd(f->store), "half/lock", 0), 0);
+	assert_int_equal(utimensat(store_fd(f->store), "half", old, 0), 0);
+	abandon(f, "a-changed", 3600);
+	write_file(f, "a-changed/upper/thesis", "x");
+	abandon(f, "b-logged", 3600);
+	write_file(f, "b-logged/log", "x");
+	assert_int_equal(utimensat(store_fd(f->store), "b-logged", old, 0), 0);
+	abandon(f, "c-locked", 3600);
+	assert_int_equal(sandbox_open(f->store, "c-locked", &locked, NULL), 0);
+	assert_int_equal(sandbox_lock(locked), 1);
+	abandon(f, "d-young", 10);
+	abandon(f, "e-saved", 3600);
+	assert_int_equal(sandbox_open(f->store, "e-saved", &saved, NULL), 0);
+	assert_int_equal(sandbox_save(saved), 0);
+	assert_int_equal(utimensat(store_fd(f->store), "e-saved", old, 0), 0);
+
+	store_sweep(f->store);
+	assert_int_equal(store_list(f->store, &names, &n), 0);
+	for (size_t i = 0; i < n || left[i]; i++) {
+		assert_true(i < n && left[i]);
+		assert_string_equal(names[i], left[i]);
+	}
+	store_names_free(names);
+}
+
 /* Runs it with each operation failing in turn; it must fail, or do without, and free all it had. */
 static void with_faults(struct fixture *f, int (*fn)(struct fixture *f), void (*check)(struct fixture *f))
 {
@@ -473,6 +521,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_lock, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_usage_and_remove, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ephemeral_and_sweep, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_sweep_of_unsaved, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_faults, setup, teardown),
 	};
 
