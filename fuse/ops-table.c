@@ -134,6 +134,9 @@ static void run_and_reply(struct request *rq)
 		r = rq->op->run(rq);
 	}
 
+	/* After ENOSYS the kernel does without, for all files. A verb has it from one layer, whose file system cannot do it. */
+	if (r == -ENOSYS && rq->op && rq->op->run != op_unsupported)
+		r = -EOPNOTSUPP;
 	if (rq->op && (rq->op->flags & OP_NO_REPLY))
 		rq->result = r;
 	else if (!rq->replied)

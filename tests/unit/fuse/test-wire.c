@@ -665,6 +665,20 @@ static void test_unsupported(void **state)
 	}
 }
 
+/* The kernel would never again ask for any file. */
+static void test_unsupported_by_layer(void **state)
+{
+	struct fuse_open_in in = { .flags = O_RDONLY };
+
+	fake.result = -ENOSYS;
+	begin(FUSE_OPEN, 2);
+	add(&in, sizeof(in));
+	assert_int_equal(run(), -EOPNOTSUPP);
+	begin(FUSE_SYNCFS, 1);
+	add("12345678", 8);
+	assert_int_equal(run(), -EOPNOTSUPP);
+}
+
 static void test_may_block(void **state)
 {
 	struct fuse_open_in in = { .flags = O_RDWR };
@@ -803,7 +817,7 @@ int main(void)
 		T(test_dev), T(test_attr), T(test_dirent), T(test_args),
 		T(test_lookup), T(test_forget), T(test_make), T(test_rename), T(test_setattr), T(test_getattr), T(test_open),
 		T(test_create), T(test_full), T(test_read_write), T(test_release), T(test_copy_and_seek), T(test_readdir), T(test_xattr),
-		T(test_init), T(test_unsupported), T(test_may_block),
+		T(test_init), T(test_unsupported), T(test_unsupported_by_layer), T(test_may_block),
 		T(test_bad_header), T(test_bad_replies), T(test_noise), T(test_empty), T(test_end_releases),
 	};
 
