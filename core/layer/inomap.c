@@ -77,7 +77,7 @@ static const struct inomap_entry *add(struct inomap *m, dev_t dev, uint64_t fsid
 static int ask_fsid(struct io_engine *io, int dirfd, const char *name, dev_t dev, uint64_t *ret)
 {
 	_cleanup_close_ int fd = -EBADF;
-	struct statfs sf;
+	struct statfs sf = { 0 };
 	int r;
 
 	if (name) {
@@ -86,7 +86,7 @@ static int ask_fsid(struct io_engine *io, int dirfd, const char *name, dev_t dev
 			return fd;
 	}
 	r = (int) io_one(io, (struct io_op) { .kind = IO_STATFS, .fd = name ? fd : dirfd, .buf = &sf });
-	if (r < 0)
+	if (r < 0 && r != -ENOSYS) /* of a FUSE file system that has no such call */
 		return r;
 	memcpy(ret, &sf.f_fsid, sizeof(*ret));
 	if (*ret == 0) /* some have none: the device number is the best that is left */

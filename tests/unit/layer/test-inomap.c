@@ -101,6 +101,20 @@ static void test_record_first(void **state)
 	assert_true(inomap_show(&map, 1001, 7) == a);
 }
 
+/* A FUSE file system need not have the call: then it is known by its device number, until the next mount. */
+static void test_without_statfs(void **state)
+{
+	uint64_t a, b;
+
+	fake.fsid = 0;
+	fake.error = EIO;
+	assert_int_equal(inomap_fsid(&map, &fake.engine, 101, 3, NULL, &a), -EIO);
+	fake.error = ENOSYS;
+	assert_int_equal(inomap_fsid(&map, &fake.engine, 101, 3, NULL, &a), 0);
+	assert_int_equal(inomap_fsid(&map, &fake.engine, 102, 3, NULL, &b), 0);
+	assert_true(a != 0 && a != b);
+}
+
 static void test_large_numbers(void **state)
 {
 	uint64_t a = number(101, 1001, UINT64_MAX), b = number(101, 1001, UINT64_MAX - 1);
@@ -169,7 +183,8 @@ static void test_full(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_base_stays), TEST(test_others_are_told_apart), TEST(test_stable),  TEST(test_record_first), TEST(test_large_numbers),
+		TEST(test_base_stays), TEST(test_others_are_told_apart), TEST(test_stable), TEST(test_record_first),
+		TEST(test_without_statfs), TEST(test_large_numbers),
 		TEST(test_twins),      TEST(test_no_identity),		 TEST(test_failure), TEST(test_full),
 	};
 
