@@ -18,8 +18,11 @@
 struct pool;
 struct request;
 
-/* Threads run on the CPUs of affinity, whichever thread made them. */
-int pool_new(unsigned int max_threads, const cpu_set_t *affinity, struct pool **ret);
+/*
+ * Threads run on the CPUs of affinity, whichever thread made them. Spares are more of them, for when no thread has come to the queue
+ * for 100 ms.
+ */
+int pool_new(unsigned int max_threads, unsigned int max_spares, const cpu_set_t *affinity, struct pool **ret);
 /* Finishes all that was submitted, then ends the threads. */
 struct pool *pool_free(struct pool *p);
 DEFINE_CLEANUP(struct pool *, pool_free)

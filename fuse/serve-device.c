@@ -5,7 +5,7 @@
  *   worker          one per CPU and pinned to it: a request costs two context switches, dearer ones from another CPU.
  *                   Each has its own clone of the descriptor, hence its own queue of unanswered requests in the kernel.
  *                   Reads, and runs at once what does not take long
- *   pool            the rest: what may copy a file up or wait for a disk
+ *   pool            the rest: what may copy a file up or wait for a disk; with spares of its own
  *   spares          what does not take long does all the same where a file system below a lower does not answer. When all workers are held
  *                   up, spares read in their place, so that the rest of the view, and interrupts, go on
  *
@@ -39,6 +39,7 @@
 
 #define MAX_WRITE (UINT32_C(1) << 20) /* 256 pages, the kernel's own limit */
 #define MAX_POOL_THREADS 16
+#define MAX_POOL_SPARES 240
 #define REPEAT_INTERRUPT_MS 20
 #define STOP_RETRY_MS 10
 #define MAX_SPARES 64
@@ -600,7 +601,7 @@ static int serve_set_up(struct serve *s)
 	s->session.entry_valid = timeout_from_ms(s->config.entry_timeout_ms);
 	s->session.negative_valid = timeout_from_ms(s->config.negative_timeout_ms);
 
-	r = pool_new(MAX_POOL_THREADS, &s->affinity, &s->pool);
+	r = pool_new(MAX_POOL_THREADS, MAX_POOL_SPARES, &s->affinity, &s->pool);
 	if (r < 0)
 		return r;
 	r = interrupts_new(s->pool, &s->interrupts);

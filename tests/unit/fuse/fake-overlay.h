@@ -7,6 +7,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -43,7 +44,7 @@ static struct {
 	bool flag;
 	const struct overlay_file *file;
 	const struct node *node, *node2;
-	int n_inside; /* verbs of a request, and its reply */
+	atomic_int n_inside; /* verbs of a request, and its reply */
 	bool reclaimed;
 	bool would_copy;
 	struct statx stx;
