@@ -59,7 +59,6 @@ struct overlay_dir {
 	struct node *node; /* referenced */
 	struct listing list;
 	bool filled;
-	bool fresh; /* filled when it was opened, and not read yet */
 	uint32_t stamp; /* of the rules by which it was filled */
 };
 
@@ -489,16 +488,6 @@ int overlay_opendir(struct overlay *ov, const struct actor *who, struct node *n,
 	d->stamp = stamp;
 	d->node = n;
 	node_ref(n);
-	if (geteuid() != 0) {
-		/* The right to read is that of now: a user may take it from himself later. */
-		r = fill(ov, n, &d->list);
-		if (r < 0) {
-			overlay_releasedir(d);
-			return r;
-		}
-		d->filled = true;
-		d->fresh = true;
-	}
 	*ret = d;
 	return 0;
 }
@@ -576,14 +565,13 @@ int overlay_readdir(struct overlay_dir *d, const struct actor *who, uint64_t off
 		r = judge_dir(d->ov, d->node, &state);
 	if (r < 0)
 		return r;
-	if (!d->filled || (off == 0 && !d->fresh)) {
+	if (!d->filled || off == 0) {
 		d->stamp = stamp;
 		r = fill(d->ov, d->node, &d->list);
 		if (r < 0)
 			return r;
 		d->filled = true;
 	}
-	d->fresh = false;
 	if (node_has_flag(d->ov, d->node, NODE_DEAD))
 		return 0; /* a removed directory has not even dots */
 	for (; off < N_DOTS; off++)

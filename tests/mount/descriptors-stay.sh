@@ -5,6 +5,7 @@ echo "first content" >"$L/f"
 echo "mapped" >"$L/m"
 echo "deleted" >"$L/d"
 echo "renamed" >"$L/r"
+mkdir -p "$L/l/old"
 mount_view
 cd "$M"
 python - <<'PY'
@@ -53,5 +54,11 @@ os.rename("r", "r2")
 with open("r2", "a") as f:
     f.write("more\n")
 assert os.pread(fd, 100, 0) == b"renamed\nmore\n"
+
+# a directory shows what is in it when it is read, not what was when it was opened
+fd = os.open("l", os.O_RDONLY | os.O_DIRECTORY)
+os.mkdir("new", dir_fd=fd)
+os.rmdir("old", dir_fd=fd)
+assert os.listdir(fd) == ["new"], os.listdir(fd)
 PY
-is "$(ls -A | tr '\n' ' ')" "f m r2 "
+is "$(ls -A | tr '\n' ' ')" "f l m r2 "
