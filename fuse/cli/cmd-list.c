@@ -160,8 +160,6 @@ static int print(const struct report *rep, bool json, struct problem *p)
 	} else if (rep->n_problems == 0 && isatty(STDERR_FILENO)) {
 		(void) fprintf(stderr, "No sandboxes. 'osfuse mount MOUNTPOINT' makes one.\n");
 	}
-	if (fflush(stdout) != 0)
-		return problem_errno(p, -errno, "standard output");
 	return rep->n_problems > 0;
 }
 

@@ -118,10 +118,18 @@ static int dispatch(int argc, char **argv, struct problem *p)
 	return unknown_command(argv[1], p);
 }
 
+/* Whatever was to be said has been only when it is written. */
+static int finish(int r, struct problem *p)
+{
+	if (r < 0 || (fflush(stdout) == 0 && !ferror(stdout)))
+		return r;
+	return problem_errno(p, errno ? -errno : -EIO, "standard output");
+}
+
 int main(int argc, char **argv)
 {
 	struct problem p = { 0 };
-	int r = dispatch(argc, argv, &p);
+	int r = finish(dispatch(argc, argv, &p), &p);
 
 	if (r >= 0)
 		return r;

@@ -87,9 +87,12 @@ for command in mount umount list log policy 'policy check' 'policy explain' 'pol
 	done
 done
 fails 0 usage "$OSFUSE" policy explain --op read --help
+echo 'ro /x' >"$T/--policy"
+for command in --version --help 'mount --help' 'list --json' 'policy explain /' "policy check $T/--policy"; do
+	fails 1 'standard output: No space' sh -c "'$OSFUSE' $command >/dev/full"
+done
 bad 2 nonsense policy check --nonsense
 bad 2 nonsense policy reload --nonsense box
-echo 'ro /x' >"$T/--policy"
 (cd "$T" && fails 0 'no errors' "$OSFUSE" policy check -- --policy)
 if [ "$(id -u)" -eq 0 ]; then
 	mkdir "$T/other" "$T/ro"
