@@ -326,9 +326,6 @@ int overlay_create(struct overlay *ov, const struct actor *who, struct node *dir
 	return r;
 }
 
-/* By which the policy judges a file that has no name (yet): as any other one in its directory. */
-#define NO_NAME "#nameless"
-
 int overlay_tmpfile(struct overlay *ov, const struct actor *who, struct node *dir, mode_t mode, int flags, struct entry *ret,
 		    struct overlay_file **ret_file)
 {
@@ -339,15 +336,15 @@ int overlay_tmpfile(struct overlay *ov, const struct actor *who, struct node *di
 	DIRFD(d, ov);
 	uint16_t layer = LAYER_UPPER;
 	mode_t umask;
-	int r = S_ISDIR(dir->type) ? gate_name(ov, who, GATE_CREATE, dir, NO_NAME, S_IFREG) : -ENOTDIR;
+	int r = S_ISDIR(dir->type) ? gate_name(ov, who, GATE_CREATE, dir, NULL, S_IFREG) : -ENOTDIR;
 
 	if (r == 0)
 		r = ids_maker(ov, who, &as);
 	if (r == 0)
-		r = judge_name(ov, dir, NO_NAME, &f.j);
+		r = judge_name(ov, dir, NULL, &f.j);
 	if (r == 0) {
 		layer = layer_for_change(ruling_is_direct(&f.j.as_file));
-		r = create_check_place(ov, who, GATE_CREATE, dir, NO_NAME, &f.j, S_IFREG);
+		r = create_check_place(ov, who, GATE_CREATE, dir, NULL, &f.j, S_IFREG);
 	}
 	if (r == 0)
 		r = dirfd_get(ov, dir, layer, &d.d);

@@ -136,6 +136,7 @@ struct place_of_deed {
 	struct node *dir; /* with a name; or the node itself */
 	const char *name; /* NULL */
 	mode_t type;
+	bool nameless; /* a file that has no name, in dir */
 	bool guarded; /* and so refused, whatever the rules say */
 };
 
@@ -174,11 +175,12 @@ static void path_of(struct overlay *ov, const struct place_of_deed *place, struc
 static int judge_place(struct overlay *ov, const struct rules *rules, const struct place_of_deed *place, struct policy_verdict *ret)
 {
 	char text[NAME_BYTES];
-	struct node *dir = place->name ? place->dir : node_parent(ov, place->dir, text);
+	bool in_dir = place->name || place->nameless;
+	struct node *dir = in_dir ? place->dir : node_parent(ov, place->dir, text);
 	JUDGEMENT(j);
-	int r = dir ? judge_name(ov, dir, place->name ? place->name : text, &j) : -ENOENT;
+	int r = dir ? judge_name(ov, dir, in_dir ? place->name : text, &j) : -ENOENT;
 
-	if (!place->name)
+	if (!in_dir)
 		(void) node_unref(ov, dir);
 	if (r == 0 && j.stamp != rules->stamp)
 		return -EAGAIN;
@@ -193,7 +195,7 @@ static int judge_place(struct overlay *ov, const struct rules *rules, const stru
 static int verdict_of(struct overlay *ov, const struct rules *rules, const struct place_of_deed *place, const struct report_path *p,
 		      struct policy_verdict *ret)
 {
-	int r = p->cut ? judge_place(ov, rules, place, ret) : -ENOENT;
+	int r = p->cut || place->nameless ? judge_place(ov, rules, place, ret) : -ENOENT;
 
 	return r != -ENOENT ? r : policy_judge(rules->policy, p->at + (p->cut ? strlen(CUT_MARK) : 0), S_ISDIR(place->type), ret);
 }
@@ -241,7 +243,7 @@ static int report(struct overlay *ov, const struct actor *who, enum gate_op op, 
 		return report(ov, who, op, place, place2, error); /* once: the next change of rules waits for us */
 	if (failed < 0)
 		return error;
-	r.is_dir = S_ISDIR(place->type);
+	r.is_dir = S_ISDIR(place->type) || place->nameless;
 	r.cut = p.cut || p2.cut;
 	r.path = p.at;
 	r.path2 = place2 ? p2.at : NULL;
@@ -270,7 +272,7 @@ int gate_node(struct overlay *ov, const struct actor *who, enum gate_op op, stru
 		return r;
 	r = gate_shuts(&ruling, n->type) ? -ruling.error : gate_decide(op, &ruling);
 	if (r < 0 || (ruling.log && op != GATE_STAT))
-		(void) report(ov, who, op, &(struct place_of_deed) { n, NULL, n->type, is_guarded(&ruling, r) }, NULL, r);
+		(void) report(ov, who, op, &(struct place_of_deed) { n, NULL, n->type, false, is_guarded(&ruling, r) }, NULL, r);
 	return r;
 }
 
@@ -285,7 +287,7 @@ int gate_name(struct overlay *ov, const struct actor *who, enum gate_op op, stru
 	ruling = judged(&j, type);
 	r = gate_decide(op, ruling);
 	if (r < 0 || (ruling->log && op != GATE_STAT))
-		(void) report(ov, who, op, &(struct place_of_deed) { dir, name, type, is_guarded(ruling, r) }, NULL, r);
+		(void) report(ov, who, op, &(struct place_of_deed) { dir, name, type, !name, is_guarded(ruling, r) }, NULL, r);
 	return r;
 }
 
@@ -294,13 +296,13 @@ int gate_report_node(struct overlay *ov, const struct actor *who, enum gate_op o
 	struct ruling ruling;
 	bool guarded = judge_node_to_change(ov, n, &ruling) == 0 && is_guarded(&ruling, error);
 
-	return report(ov, who, op, &(struct place_of_deed) { n, NULL, n->type, guarded }, NULL, error);
+	return report(ov, who, op, &(struct place_of_deed) { n, NULL, n->type, false, guarded }, NULL, error);
 }
 
 int gate_report_name(struct overlay *ov, const struct actor *who, enum gate_op op, struct node *dir, const char *name, mode_t type,
 		     int error)
 {
-	return report(ov, who, op, &(struct place_of_deed) { dir, name, type }, NULL, error);
+	return report(ov, who, op, &(struct place_of_deed) { dir, name, type, !name }, NULL, error);
 }
 
 int gate_report_two(struct overlay *ov, const struct actor *who, enum gate_op op, struct node *dir, const char *name,

@@ -26,7 +26,7 @@ enum gate_op {
 
 /* 0, or what the policy says: -ENOENT, -EACCES or the rule's errno, -EROFS. */
 int gate_node(struct overlay *ov, const struct actor *who, enum gate_op op, struct node *n);
-/* The same of a name. type: S_IFMT of what it is, or is to be. */
+/* The same of a name. type: S_IFMT of what it is, or is to be. name: NULL: of a file that has none (yet). */
 int gate_name(struct overlay *ov, const struct actor *who, enum gate_op op, struct node *dir, const char *name, mode_t type);
 
 /*

@@ -327,6 +327,16 @@ static bool is_guarded_name(struct overlay *ov, const struct rules *rules, struc
 	return guards_have_name(rules->guards, place.dev, place.ino, name);
 }
 
+static int step(const struct policy_state *dir, const char *name, struct policy_step *ret)
+{
+	if (name)
+		return policy_step(dir, name, strlen(name), ret);
+	*ret = (struct policy_step) { .from = dir };
+	policy_nameless(dir, &ret->as_file);
+	ret->as_dir = ret->as_file;
+	return 0;
+}
+
 int judge_name(struct overlay *ov, struct node *dir, const char *name, struct judgement *ret)
 {
 	const struct rules *rules = rules_now(ov);
@@ -340,10 +350,10 @@ int judge_name(struct overlay *ov, struct node *dir, const char *name, struct ju
 	r = dir_state(ov, rules, dir, &ret->state);
 	if (r < 0 || !ret->state)
 		return r;
-	r = policy_step(ret->state, name, strlen(name), &ret->step);
+	r = step(ret->state, name, &ret->step);
 	ret->as_dir = ruling_of(&ret->step.as_dir);
 	ret->as_file = ruling_of(&ret->step.as_file);
-	if (ruling_is_direct(&ret->as_dir) || ruling_is_direct(&ret->as_file))
+	if (name && (ruling_is_direct(&ret->as_dir) || ruling_is_direct(&ret->as_file)))
 		ret->as_dir.fixed = ret->as_file.fixed = is_guarded_name(ov, rules, dir, name);
 	return r;
 }

@@ -26,6 +26,7 @@ struct judgement {
 	struct ruling as_dir, as_file;
 };
 
+/* name: NULL: of a file that has none (yet). */
 int judge_name(struct overlay *ov, struct node *dir, const char *name, struct judgement *ret);
 void judgement_done(struct judgement *j);
 #define JUDGEMENT(var) _cleanup_(judgement_done) struct judgement var = { .state = NULL }

@@ -77,6 +77,12 @@ struct policy_step {
 int policy_step(const struct policy_state *dir, const char *name, size_t len, struct policy_step *ret);
 void policy_step_done(struct policy_step *s);
 
+/*
+ * The verdict of a file in the directory that has no name (yet): that of a name that only patterns for any name match. Where such a
+ * one could not be made, the directory may still have names that can, and the access is that of the directory itself.
+ */
+void policy_nameless(const struct policy_state *dir, struct policy_verdict *ret);
+
 /* The state of the directory that the step leads to. Where nothing is different below, it is the state it came from. */
 int policy_enter(const struct policy_step *step, struct policy_state **ret);
 

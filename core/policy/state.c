@@ -268,6 +268,26 @@ void policy_step_done(struct policy_step *s)
 	s->more = NULL;
 }
 
+void policy_nameless(const struct policy_state *dir, struct policy_verdict *ret)
+{
+	const struct trie_node *nodes = dir->policy->trie.nodes;
+	int32_t here[N_KINDS] = { -1, -1, -1 };
+
+	for (uint32_t i = 0; i < dir->n_alive; i++) {
+		uint32_t any = nodes[dir->alive[i] >> 1].any;
+
+		for (size_t k = 0; any && k < N_KINDS; k++)
+			here[k] = MAX(here[k], nodes[any].ends[k]);
+	}
+	*ret = decide(dir->policy, &dir->verdict, here);
+	if (ret->access >= POLICY_COW)
+		return;
+	ret->access = dir->verdict.access;
+	ret->error = dir->verdict.error;
+	ret->rule = dir->verdict.rule;
+	ret->passage = dir->verdict.passage;
+}
+
 static bool same_verdict(const struct policy_verdict *a, const struct policy_verdict *b)
 {
 	return policy_same_class(a, b) && a->log == b->log && a->rule == b->rule && a->exec_rule == b->exec_rule &&

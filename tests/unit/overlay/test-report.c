@@ -80,11 +80,30 @@ static void test_linked(void **state)
 	assert_read_tells(f, &h, plain, "");
 }
 
+/* What has no name is told of as its directory. */
+static void test_nameless(void **state)
+{
+	struct fixture *f = *state;
+	struct heard h;
+	struct overlay_file *file;
+	struct entry e;
+	struct node *dir;
+
+	open_recorded(f, &h);
+	dir = view_node(f, "logged");
+	h.text[0] = '\0';
+	assert_int_equal(overlay_tmpfile(f->ov, &f->who, dir, 0600, O_RDWR, &e, &file), 0);
+	assert_string_equal(h.text, "create /logged");
+	overlay_release(file);
+	overlay_forget(f->ov, e.node, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FIXTURE_TEST(test_moved_in_and_out),
 		FIXTURE_TEST(test_linked),
+		FIXTURE_TEST(test_nameless),
 	};
 
 	return FIXTURE_RUN(tests);
