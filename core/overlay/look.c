@@ -643,6 +643,14 @@ int look(struct overlay *ov, struct node *dir, const char *name, struct found *f
 
 typedef int (*look_fn)(struct overlay *ov, struct node *dir, const char *name, struct found *f);
 
+/* By where the object is. */
+static uint64_t second_number(const struct found *f)
+{
+	uint64_t h = (f->real_ino ^ (uint64_t) f->dev << 40) * UINT64_C(0x9e3779b97f4a7c15);
+
+	return UINT64_C(3) << 61 | (h ^ h >> 32) >> 3;
+}
+
 static int look_node_by(look_fn look_by, struct overlay *ov, struct node *dir, const char *name, struct found *f, struct node **ret)
 {
 	int r, moves = 0;
@@ -658,12 +666,16 @@ static int look_node_by(look_fn look_by, struct overlay *ov, struct node *dir, c
 			return r < 0 ? r : 1;
 	}
 	/*
-	 * Two objects claim one number for longer than a move takes: a layer was changed behind our back, or its
-	 * records are forged. The newcomer gets a number of its own, which nobody else has.
+	 * Two objects claim one number for longer than a move takes: other rules show both a copy and what it was made of, which was
+	 * moved since; or a layer was changed behind our back, or its records are forged. The newcomer gets a number of its own, the same
+	 * each time; or if somebody has that already, another one.
 	 */
-	f->ino = UINT64_C(1) << 62 | (atomic_fetch_add(&ov->temp_counter, 1) & UINT32_MAX);
-	f->stx.stx_ino = f->ino;
+	f->ino = f->stx.stx_ino = second_number(f);
 	r = node_get(ov, f, dir, f->spelled[0] ? f->spelled : name, ret);
+	if (r == -EAGAIN) {
+		f->ino = f->stx.stx_ino = UINT64_C(1) << 62 | (atomic_fetch_add(&ov->temp_counter, 1) & UINT32_MAX);
+		r = node_get(ov, f, dir, f->spelled[0] ? f->spelled : name, ret);
+	}
 	return r < 0 ? r : 1;
 }
 

@@ -590,10 +590,31 @@ static bool agrees(const struct node *n, const struct found *f)
 	return n->layer == f->layer && n->real_ino == f->real_ino && n->dev == f->dev;
 }
 
+/* By other rules a directory has its attributes from another one of the same places. */
+static bool follow_rules(struct overlay *ov, struct node *n, const struct found *f)
+{
+	struct node_ext *ext;
+
+	if (!S_ISDIR(n->type) || !S_ISDIR(f->stx.stx_mode) || n->flags & NODE_DEAD || !same_places(n->places, f) ||
+	    f->j.stamp != rules_now(ov)->stamp)
+		return false;
+	ext = f->record.has ? node_ext_get(n) : n->ext;
+	if (f->record.has && !ext)
+		return false;
+	if (ext)
+		ext->record = f->record;
+	n->layer = f->layer;
+	n->dev = f->dev;
+	n->real_ino = f->real_ino;
+	n->flags &= (uint16_t) ~(NODE_ACL_KNOWN | NODE_ACL_DEFAULT);
+	n->seq++;
+	return true;
+}
+
 bool node_is_found(struct overlay *ov, struct node *n, const struct found *f)
 {
 	SCOPE_LOCK(&node_shard(ov, n)->lock);
-	return agrees(n, f);
+	return agrees(n, f) || follow_rules(ov, n, f);
 }
 
 /* A single name is the rule; the others go, unless the object has links. */
@@ -660,18 +681,41 @@ static bool is_only_name(const struct node *n, const struct node *dir, const cha
 }
 
 /*
+ * Has a node the name, which leads to another object of its number by now? A copy in the upper, and the file in the lower that it was made
+ * of, are two once other rules say which of them is changed. Whoever has the one open keeps it; who looks the name up gets the other.
+ */
+static bool is_left(const struct node *n, const struct getting *g)
+{
+	const struct found *f = g->f;
+	bool follows = S_ISDIR(n->type) ? n->places && same_places(n->places, f) : f->index_name[0] && n->layer != LAYER_UPPER;
+
+	return !follows && !agrees(n, f) && find_name(n, g->dir, g->text);
+}
+
+/* Is what was found no longer so, perhaps? */
+static bool is_moving(struct overlay *ov, const struct found *f)
+{
+	return atomic_load(&ov->n_moving) > 0 || moving_now(ov) != f->moved;
+}
+
+/*
  * Which node is the object, under this name? The one that has it as its only name, whatever the rules say now; or one
  * of which they say the same. An object whose links will part at the first change has a node for each name, lest what is written to
  * one is lost to whoever knows it by another. With the shard locked.
  */
-static struct node *find_existing(struct shard *s, struct getting *g)
+static struct node *find_existing(struct overlay *ov, struct shard *s, struct getting *g)
 {
 	const struct found *f = g->f;
 	const struct ruling *ruling = judged(&f->j, f->stx.stx_mode);
+	struct node *left = NULL;
 
 	for (struct node *n = *bucket(s, f->ino); n; n = n->hash_next) {
 		if (n->ino != f->ino)
 			continue;
+		if (is_left(n, g)) {
+			left = n;
+			continue;
+		}
 		if (is_only_name(n, g->dir, g->text))
 			return n;
 		if (f->alone || n->flags & NODE_ALONE)
@@ -684,7 +728,7 @@ static struct node *find_existing(struct shard *s, struct getting *g)
 		if (ruling_same_class(&n->ruling, ruling) && (!g->state || (n->state && policy_state_equal(n->state, g->state))))
 			return n;
 	}
-	return NULL;
+	return left && is_moving(ov, f) ? left : NULL; /* it may just be on its way into the upper */
 }
 
 /*
@@ -697,7 +741,7 @@ static int take_existing(struct overlay *ov, struct node *n, struct getting *g)
 	struct policy_state *old = n->state;
 	bool is_new = !find_name(n, g->dir, g->text);
 
-	if ((!agrees(n, f) && !follow_up(n, f)) || (is_new && moving_now(ov) != f->moved))
+	if ((!agrees(n, f) && !follow_rules(ov, n, f) && !follow_up(n, f)) || (is_new && moving_now(ov) != f->moved))
 		return -EAGAIN;
 	n->refs++;
 	node_rule(n, f->j.stamp, judged(&f->j, f->stx.stx_mode));
@@ -777,7 +821,7 @@ static void getting_done(struct overlay *ov, struct getting *g)
 static int get_once(struct overlay *ov, struct shard *s, struct getting *g, struct node **fresh, struct node **ret)
 {
 	SCOPE_LOCK(&s->lock);
-	struct node *n = find_existing(s, g);
+	struct node *n = find_existing(ov, s, g);
 	int r = 0;
 
 	if (g->stale)

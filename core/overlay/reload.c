@@ -73,7 +73,7 @@ static bool may_be_read(const struct ruling *r)
 }
 
 /*
- * Changed in the lower instead of the upper, or the other way round, a directory that is only in the lower stays the same. To be told
+ * Changed in the lower instead of the upper, or the other way round, a directory that is in the same places stays the same. To be told
  * otherwise, the kernel would cut it off, and who is in it could no longer say where that is.
  */
 static bool is_same_dir(const struct reload *rl, struct node *n)

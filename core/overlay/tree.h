@@ -298,7 +298,7 @@ void places_free(struct places *p);
 struct found;
 /* The node for what a look-up found; one reference for the caller. -EAGAIN: what was found is no longer so. */
 int node_get(struct overlay *ov, struct found *f, struct node *dir, const char *name, struct node **ret);
-/* Is the node still what a look-up finds, as that is found now? */
+/* Is the node still what a look-up finds, as that is found now? A directory is when it is in the same places, and has its attributes from there. */
 bool node_is_found(struct overlay *ov, struct node *n, const struct found *f);
 /* For an object that has no name yet; takes fd, by which it is reached. Its ruling is found's. */
 int node_get_nameless(struct overlay *ov, struct found *f, int fd, struct node **ret);

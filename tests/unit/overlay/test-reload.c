@@ -169,7 +169,8 @@ static void test_layers(void **state)
 	assert_told(&t, "ro /d", DIRS " #d/g /d/g");
 	assert_told(&t, "", DIRS " #d/g");
 	assert_int_equal(view_chmod(t.f, "d", 0700), 0);
-	assert_told(&t, "rw /d", DIRS " #d/g /d /d/g");
+	assert_told(&t, "rw /d", DIRS " #d/g /d/g"); /* its attributes are the lower's now, it is the same */
+	assert_ptr_equal(view_node(t.f, "d"), t.known[2].node);
 }
 
 static void test_passages(void **state)
