@@ -205,9 +205,11 @@ static int make_named(struct overlay *ov, struct node *dir, const char *name, st
 		r = found_made(ov, layer_for_change(direct), d.d->fd, name, f);
 	if (r == 0)
 		r = node_get(ov, f, dir, name, ret);
-	if (r == -EAGAIN) /* a number that was just freed, and its node is not gone yet */
-		r = look_node(ov, dir, name, f, ret);
-	return MIN(r, 0);
+	if (r != -EAGAIN)
+		return MIN(r, 0);
+	/* A number that was just freed, and its node is not gone yet. Or other rules look for the name in another layer by now. */
+	r = look_node(ov, dir, name, f, ret);
+	return r == 0 ? -ESTALE : MIN(r, 0);
 }
 
 static int make(struct overlay *ov, struct node *dir, const char *name, struct make *m, struct entry *ret, struct node **ret_node)
