@@ -787,10 +787,9 @@ int copyup_for_change(struct overlay *ov, const struct actor *who, struct node *
 		return r;
 	if (!ov->writable)
 		return -EROFS;
-	/* What was changed in the upper under another policy, and is still open, is changed there. */
-	if (ruling_is_direct(&ruling) && !node_is_upper(ov, n)) {
-		r = check_direct(ov, n);
-		return r == -EROFS ? gate_report_node(ov, who, GATE_WRITE, n, r) : r;
-	}
-	return copyup(ov, who, n, limit);
+	if (!ruling_is_direct(&ruling) || n == ov->root)
+		return copyup(ov, who, n, limit);
+	/* What was changed in the upper under another policy, and is still known, is not what the name leads to. */
+	r = node_is_upper(ov, n) ? -ESTALE : check_direct(ov, n);
+	return r == -EROFS || r == -ESTALE ? gate_report_node(ov, who, GATE_WRITE, n, r) : r;
 }

@@ -16,7 +16,7 @@ int copyup(struct overlay *ov, const struct actor *who, struct node *n, uint64_t
 
 /*
  * Before a change of an object: brings it into the upper, unless it is one that the policy lets be changed in the lower. -EROFS also when
- * that is not the topmost lower's.
+ * that is not the topmost lower's. -ESTALE: by the rules of now, it would be another one that its name leads to.
  */
 int copyup_for_change(struct overlay *ov, const struct actor *who, struct node *n, uint64_t limit);
 

@@ -151,13 +151,25 @@ static int tell_refusal(struct overlay_file *f, enum gate_op op, uint32_t stamp,
 	return gate_report_node(f->ov, &opener, op, f->node, error);
 }
 
+/*
+ * Is it open in the one layer, and would be changed in the other by the rules of now? What is written to it would be seen by nobody, or
+ * by somebody who is not to see it.
+ */
+static bool is_elsewhere(struct overlay_file *f, const struct ruling *ruling)
+{
+	if (!file_is_writable(f))
+		return false;
+	SCOPE_LOCK(&f->lock);
+	return (f->layer == LAYER_UPPER) == ruling_is_direct(ruling);
+}
+
 /* What the rules let be opened, other rules may stop from being used. */
 static int check_use(struct overlay_file *f, enum gate_op op)
 {
 	const struct rules *rules = rules_now(f->ov);
 	uint32_t stamp = rules->stamp;
 	struct ruling ruling;
-	bool lasts;
+	bool lasts, elsewhere;
 	int r;
 
 	if (atomic_load_explicit(&f->stamp, memory_order_relaxed) == stamp)
@@ -167,8 +179,11 @@ static int check_use(struct overlay_file *f, enum gate_op op)
 		return r;
 	/* As to a descriptor, what is hidden is forbidden. */
 	r = gate_decide(op, &ruling) == 0 ? 0 : op == GATE_WRITE && ruling.access >= POLICY_RO ? -EROFS : -EACCES;
+	elsewhere = is_elsewhere(f, &ruling);
+	if (r == 0 && op == GATE_WRITE && elsewhere)
+		r = -ESTALE;
 	/* What may become a file of the policy is asked each time. */
-	lasts = gate_decide(GATE_WRITE, &ruling) == 0 && (!ruling_is_direct(&ruling) || rules->guards->n == 0);
+	lasts = gate_decide(GATE_WRITE, &ruling) == 0 && !elsewhere && (!ruling_is_direct(&ruling) || rules->guards->n == 0);
 	if (r == 0 && (!file_is_writable(f) || lasts))
 		atomic_store_explicit(&f->stamp, stamp, memory_order_relaxed);
 	return r < 0 ? tell_refusal(f, op, stamp, r) : 0;

@@ -1282,7 +1282,7 @@ static bool is_told(struct run *run, const char *op, const char *name)
 
 static bool is_refusal(int r)
 {
-	return r == -EACCES || r == -EPERM || r == -EROFS || r == -EXDEV;
+	return r == -EACCES || r == -EPERM || r == -EROFS || r == -EXDEV || r == -ESTALE;
 }
 
 static void row(struct run *run, const struct line *line)
