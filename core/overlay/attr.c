@@ -177,7 +177,7 @@ static int fix_for(struct overlay *ov, struct node *n, struct statx *stx)
 	}
 	if (facts.metacopy)
 		facts.data_blocks = metacopy_blocks(ov, n);
-	if (parted) /* from its other links, which keep the number: it has the one that its next look-up gives it */
+	if (parted) /* from its other links, which keep the number, or from that: it has the one that its next look-up gives it */
 		facts.ino = inomap_number(&ov->inomap, ov->io, dev, real_ino, ov->layers[LAYER_UPPER].fd, NULL);
 	r = attr_fix(ov, &facts, stx);
 	attr_round(ov, stx);

@@ -21,6 +21,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/statfs.h>
 #include <sys/sysmacros.h>
 
 #include "overlay/attr.h"
@@ -325,6 +326,23 @@ static int inherit_record(struct copy *c)
 	return 0;
 }
 
+/* Is the disk not full? Then it is an object that has no room for more attributes. */
+static bool has_room(struct overlay *ov)
+{
+	struct statfs st;
+
+	return io_one(ov->io, (struct io_op) { .kind = IO_STATFS, .fd = ov->work_fd, .buf = &st }) == 0 && st.f_bavail > 0;
+}
+
+/*
+ * Extended attributes are kept in the inode and a block, in ext4 and others, and what the object has itself may need all of that. It can do
+ * without ours if that is not what tells where its data is, whose it is, or which links it has.
+ */
+static bool can_go_without(const struct copy *c)
+{
+	return !c->metacopy && !c->index_name[0] && !(c->record.has & META_RECORD_OWNER) && has_room(c->ov);
+}
+
 /* Where it comes from: the origin for kernel overlayfs, the record for us. */
 static int note_origin(struct copy *c)
 {
@@ -366,7 +384,9 @@ static int note_origin(struct copy *c)
 	}
 	if (r == 0 && has_origin)
 		r = meta_set(&ov->meta, ov->work_fd, c->temp, META_ORIGIN, origin.data, origin.len);
-	return r;
+	else if (r == -ENOSPC && can_go_without(c))
+		c->record.has = 0;
+	return r == -ENOSPC && can_go_without(c) ? 0 : r;
 }
 
 /* A file as long as the other, without data: where that is, it says itself. */
@@ -402,6 +422,14 @@ static int make_copy(struct copy *c)
 	if (r == 0 && data && !c->ov->volatile_)
 		r = io_fsync(c->ov->io, c->dst, false);
 	return r;
+}
+
+static void drop_temp(struct copy *c)
+{
+	if (c->made) /* fails only where nothing can be done; the next mount clears the directory */
+		(void) io_unlink(c->ov->io, c->ov->work_fd, c->temp, S_ISDIR(c->stx.stx_mode) ? AT_REMOVEDIR : 0);
+	c->made = false;
+	c->dst = fd_close(c->dst);
 }
 
 /* into place */
@@ -457,6 +485,9 @@ static int commit(struct copy *c, const struct statx *stx, int fd)
 			r = commit_places(n, stx);
 		if (r < 0)
 			return r;
+		/* Nothing tells the number that it had, here or at its other names: it has the one that its next look-up gives it. */
+		if (c->dir && !S_ISDIR(n->type) && !(c->record.has & META_RECORD_INO))
+			n->flags |= NODE_ALONE;
 		metacopy_commit(n, c->metacopy ? &c->plan : NULL);
 		if (fd >= 0 || n->layer == LAYER_MADE) {
 			old = n->fd;
@@ -478,6 +509,8 @@ int mark_impure(struct overlay *ov, struct node *dir, int dirfd)
 	if (node_has_flag(ov, dir, NODE_IMPURE))
 		return 0;
 	r = meta_set(&ov->meta, dirfd, NULL, META_IMPURE, "y", 1);
+	if (r == -ENOSPC && has_room(ov)) /* without it only listings tell other numbers than stat() */
+		return 0;
 	if (r == 0)
 		node_set_flag(ov, dir, NODE_IMPURE, true);
 	return r;
@@ -640,12 +673,10 @@ static int publish_nameless(struct copy *c)
 
 static void copy_done(struct copy *c)
 {
-	if (c->made) /* fails only where nothing can be done; the next mount clears the directory */
-		(void) io_unlink(c->ov->io, c->ov->work_fd, c->temp, S_ISDIR(c->stx.stx_mode) ? AT_REMOVEDIR : 0);
+	drop_temp(c);
 	metacopy_plan_done(&c->plan);
 	spot_done(&c->from);
 	c->src = fd_close(c->src);
-	c->dst = fd_close(c->dst);
 	if (c->dir)
 		(void) node_unref(c->ov, c->dir);
 }
@@ -667,6 +698,20 @@ static int choose_data(struct copy *c)
 	if (r == 0)
 		c->src = data.fd;
 	return r;
+}
+
+/* What says where the data stays may have no room beside the file's own attributes: then the data comes along. */
+static int make_any_copy(struct copy *c)
+{
+	int r = make_copy(c);
+
+	if (r != -ENOSPC || !c->metacopy)
+		return r;
+	drop_temp(c);
+	c->record.has &= ~(uint32_t) META_RECORD_METACOPY;
+	c->limit = COPYUP_ALL;
+	r = choose_data(c);
+	return r < 0 ? r : make_copy(c);
 }
 
 static int copyup_one(struct overlay *ov, const struct actor *who, struct node *n, uint64_t limit)
@@ -696,7 +741,7 @@ static int copyup_one(struct overlay *ov, const struct actor *who, struct node *
 	if (r == 0 && S_ISREG(c.stx.stx_mode))
 		r = choose_data(&c);
 	if (r == 0)
-		r = make_copy(&c);
+		r = make_any_copy(&c);
 	if (r == 0)
 		r = c.dir ? publish(&c) : 1;
 	return r == 1 ? publish_nameless(&c) : r;

@@ -123,7 +123,7 @@ enum {
 	NODE_REMOVED = 1 << 10,	   /* in its shard's list of removed nodes */
 	NODE_WHOLE = 1 << 7,	   /* regular file: its data is known to be in the layer of its attributes */
 	NODE_METACOPY = 1 << 8,	   /* it is not, or said not to be: see metacopy.c */
-	NODE_ALONE = 1 << 14,	   /* an object with links that cannot be kept together: one node for each name, see node.c */
+	NODE_ALONE = 1 << 14,	   /* with links that cannot be kept together: a node for each name, see node.c; or copied up without its number */
 	NODE_RENAMED = 1 << 11,	   /* its names are others than its ruling is by: the same rights, but maybe to be recorded */
 	NODE_UNSYNCED = 1 << 9,	   /* the data has just come up: to sync that alone would not be enough */
 };

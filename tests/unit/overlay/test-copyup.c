@@ -240,6 +240,45 @@ static void test_attributes_that_do_not_fit(void **state)
 	assert_false(layer_exists(f, "upper/b"));
 }
 
+/* The file's own come first. Without ours it has another number, and is all that it was. */
+static void test_own_attributes_that_do_not_fit(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned int i = 0; i < 2; i++) { /* the record, the origin */
+		const char *name = i == 0 ? "a" : "b";
+		char path[16], value[2];
+		struct statx stx;
+		struct node *n;
+		uint64_t ino;
+
+		(void) snprintf(path, sizeof(path), "l1/%s", name);
+		layer_file(f, path, "x");
+		layer_xattr(f, path, "user.a", "1", 1);
+		if (i == 0) {
+			layer_file(f, "l1/linked", "x");
+			layer_link(f, "l1/linked", "l1/linked2");
+			fixture_open(f, 1);
+		}
+		n = view_node(f, name);
+		ino = view_stat(f, name).stx_ino;
+		io_engine_fault_set(f->fault, IO_SETXATTR, 1 + i, ENOSPC);
+		copy_up(f, name);
+		assert_int_equal(io_engine_fault_hits(f->fault) > 1 + i, true);
+		io_engine_fault_set(f->fault, IO_N_KINDS, 0, 0);
+		assert_int_equal(overlay_getxattr(f->ov, &f->who, n, "user.a", value, sizeof(value)), 1);
+		assert_content(f, name, "x");
+		assert_int_equal(overlay_getattr(f->ov, &f->who, n, NULL, &stx), 0);
+		assert_int_equal(stx.stx_ino, view_stat(f, name).stx_ino);
+		assert_int_equal(stx.stx_ino == ino, i == 1);
+	}
+	/* Links are kept together by it. */
+	io_engine_fault_set(f->fault, IO_SETXATTR, 0, ENOSPC);
+	assert_int_equal(copyup(f->ov, &f->who, view_node(f, "linked"), COPYUP_ALL), -ENOSPC);
+	io_engine_fault_set(f->fault, IO_N_KINDS, 0, 0);
+	assert_false(layer_exists(f, "upper/linked"));
+}
+
 static void test_large_attributes(void **state)
 {
 	struct fixture *f = *state;
@@ -680,6 +719,7 @@ int main(void)
 		FIXTURE_TEST(test_truncation),
 		FIXTURE_TEST(test_acl),
 		FIXTURE_TEST(test_attributes_that_do_not_fit),
+		FIXTURE_TEST(test_own_attributes_that_do_not_fit),
 		FIXTURE_TEST(test_large_attributes),
 		FIXTURE_TEST(test_owner),
 		FIXTURE_TEST(test_owner_by_record),
