@@ -50,6 +50,12 @@ bool open_may_block(const struct request *rq)
 	       overlay_would_copy(rq->session->ov, rq->node, (int) in->flags);
 }
 
+void tell_parted(struct request *rq)
+{
+	if (overlay_has_parted(rq->session->ov, rq->node))
+		(void) notify_attr(rq->transport, rq->in->nodeid);
+}
+
 int op_open(struct request *rq)
 {
 	const struct fuse_open_in *in = wire_take(&rq->args, sizeof(*in));
@@ -68,6 +74,7 @@ int op_open(struct request *rq)
 	if (r < 0)
 		return r;
 
+	tell_parted(rq);
 	if (overlay_covers_holes(file)) /* the kernel may remember "no blocks", which tar(1) takes for zeros */
 		(void) notify_attr(rq->transport, rq->in->nodeid);
 	if (kill) {

@@ -42,16 +42,21 @@ int op_setxattr(struct request *rq)
 	const struct fuse_setxattr_in *in = wire_take(&rq->args, ext ? sizeof(*in) : FUSE_COMPAT_SETXATTR_IN_SIZE);
 	const char *attr = wire_take_name(&rq->args);
 	const void *value = in ? wire_take(&rq->args, in->size) : NULL;
+	int r;
 
 	if (!in || !attr || !value)
 		return -EINVAL;
-	return overlay_setxattr(rq->session->ov, &rq->actor, rq->node, attr, value, in->size, (int) in->flags,
-				ext && (in->setxattr_flags & FUSE_SETXATTR_ACL_KILL_SGID));
+	r = overlay_setxattr(rq->session->ov, &rq->actor, rq->node, attr, value, in->size, (int) in->flags,
+			     ext && (in->setxattr_flags & FUSE_SETXATTR_ACL_KILL_SGID));
+	tell_parted(rq);
+	return r;
 }
 
 int op_removexattr(struct request *rq)
 {
 	const char *attr = wire_take_name(&rq->args);
+	int r = attr ? overlay_removexattr(rq->session->ov, &rq->actor, rq->node, attr) : -EINVAL;
 
-	return attr ? overlay_removexattr(rq->session->ov, &rq->actor, rq->node, attr) : -EINVAL;
+	tell_parted(rq);
+	return r;
 }

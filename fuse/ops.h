@@ -114,6 +114,8 @@ int op_syncfs(struct request *rq);
 
 /* Replies with an entry; if the kernel does not take it, its count goes back to the overlay. */
 int give_entry(struct request *rq, const struct entry *e);
+/* After a change whose reply has no attributes: the kernel remembers the number and links of one that has just parted from its other names. */
+void tell_parted(struct request *rq);
 
 static inline bool change_may_block(const struct request *rq)
 {

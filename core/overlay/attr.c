@@ -185,6 +185,12 @@ static int fix_for(struct overlay *ov, struct node *n, struct statx *stx)
 	return r;
 }
 
+bool overlay_has_parted(struct overlay *ov, struct node *n)
+{
+	SCOPE_LOCK(&node_shard(ov, n)->lock);
+	return n->flags & NODE_ALONE && n->layer == LAYER_UPPER;
+}
+
 int attr_get(struct overlay *ov, struct node *n, struct statx *ret)
 {
 	SPOT(s);

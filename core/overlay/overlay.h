@@ -289,6 +289,8 @@ int overlay_fallocate(struct overlay_file *file, int mode, uint64_t off, uint64_
 int64_t overlay_seek(struct overlay_file *file, uint64_t off, int whence);
 /* Does the object show more blocks since this file was opened? Pages of a mapping may fill holes before the layer hears of it. */
 bool overlay_covers_holes(struct overlay_file *file);
+/* Has the object left others that it had links with, or its number? What is remembered of its number and links is no longer so. */
+bool overlay_has_parted(struct overlay *ov, struct node *node);
 ssize_t overlay_copy_range(struct overlay_file *in, uint64_t off_in, struct overlay_file *out, uint64_t off_out, size_t len);
 
 /*

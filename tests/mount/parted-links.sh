@@ -9,6 +9,11 @@ changes() {
 	rm "$M/c"
 	echo d >"$M/d"
 	[ "$(stat -c %i "$M/a")" != "$(stat -c %i "$M/b")" ] || fail "one number for two files"
+	before=$(stat -c '%i %h' "$M/e")
+	echo e >"$M/e" # at once: whoever copies the tree now must not take two files for one
+	now=$(stat -c '%i %h' "$M/e")
+	is "${now#* }" 1 "links of what has left"
+	[ "${now% *}" != "${before% *}" ] || fail "the number of the others for what has left them"
 }
 check() {
 	is "$(cat "$M/a")" new "a$1"
@@ -31,7 +36,7 @@ all() {
 links() {
 	echo old >"$1/a"
 	chmod 644 "$1/a"
-	for name in b c d; do
+	for name in b c d e; do
 		ln "$1/a" "$1/$name"
 	done
 }

@@ -335,6 +335,11 @@ int64_t overlay_seek(struct overlay_file *file, uint64_t off, int whence)
 	return fake.result;
 }
 
+bool overlay_has_parted(struct overlay *ov, struct node *node)
+{
+	return false;
+}
+
 bool overlay_covers_holes(struct overlay_file *file)
 {
 	return false;
