@@ -43,8 +43,10 @@ static int check(int argc, char **argv, struct problem *p)
 	for (int i = 1; i < argc; i++) {
 		int r = check_one(argv[i], p);
 
-		if (r < 0 && first < 0 && p->text[0])
+		if (r < 0 && i + 1 < argc) { /* of the last, who has called us says it */
 			problem_print(p);
+			p->text[0] = '\0';
+		}
 		first = first < 0 ? first : r;
 	}
 	return first;

@@ -51,6 +51,12 @@ printf 'ro /x\n' >"$T/one"
 fails 0 ': 1 rule, no errors' "$OSFUSE" policy check "$T/one"
 printf 'ro /x /y\n' >"$T/two"
 fails 0 ': 2 rules, no errors' "$OSFUSE" policy check "$T/two"
+# Of several files, what is wrong with each, once.
+echo nonsense >"$T/three"
+for files in "$T/three $T/none $T/one" "$T/one $T/three $T/none" "$T/none $T/one $T/three"; do
+	fails 1 '1 rule, no errors' "$OSFUSE" policy check $files
+	is "$(grep -c '^osfuse: policy: 1 error$' "$T/said") $(grep -c 'osfuse: .*/none: No such' "$T/said")" '1 1' "$(cat "$T/said")"
+done
 "$OSFUSE" mount --name one --lower "$L" --policy "$T/one" "$M"
 fails 0 'reloaded, 1 rule$' "$OSFUSE" policy reload one
 : >"$T/one"
