@@ -26,6 +26,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/xattr.h>
+#include <time.h>
 
 #include "overlay/attr.h"
 #include "overlay/copyup.h"
@@ -35,6 +36,8 @@
 #include "overlay/spot.h"
 
 #define MAX_TRIES 16
+#define LEASE_PAUSE_NS 10000000
+#define LEASE_PAUSES 100
 #define CAPABILITY "security.capability"
 
 static void place_free(struct place *p)
@@ -206,12 +209,15 @@ static int examine(struct overlay *ov, struct node *n)
 
 /* opening */
 
-/* Where the data is, copied out. -EAGAIN: it has come up meanwhile. */
+/* Another thread has moved the data. Not -EAGAIN, which is the answer of a layer's file that somebody holds a lease on. */
+#define MOVED 1
+
+/* Where the data is, copied out. */
 static int data_place(struct overlay *ov, struct node *n, struct place *ret)
 {
 	SCOPE_LOCK(&node_shard(ov, n)->lock);
 	if (known(n) != 1)
-		return -EAGAIN;
+		return MOVED;
 	*ret = *n->ext->data;
 	ret->path = strdup(ret->path);
 	return ret->path ? 0 : -ENOMEM;
@@ -257,7 +263,7 @@ static int open_data(struct overlay *ov, struct node *n, struct data_file *ret)
 	struct place p;
 	int fd, r = data_place(ov, n, &p);
 
-	if (r < 0)
+	if (r != 0)
 		return r;
 	path = p.path;
 	fd = open_at_place(ov, n, &p, O_RDONLY | O_NONBLOCK); /* should it be a FIFO by now */
@@ -270,7 +276,7 @@ static int open_data(struct overlay *ov, struct node *n, struct data_file *ret)
 	r = fd < 0 ? fd : check_data(ov, n, &p, fd, &ret->size);
 	if (r < 0) {
 		(void) fd_close(fd);
-		return ask_node(ov, n) == 0 ? -EAGAIN : r;
+		return ask_node(ov, n) == 0 ? MOVED : r;
 	}
 	ret->layer = p.layer;
 	ret->fd = fd;
@@ -287,17 +293,17 @@ static int open_whole(struct overlay *ov, struct node *n, int flags, struct data
 		return r;
 	if (s.layer == LAYER_UPPER && !metacopy_data_is_upper(ov, n)) {
 		(void) fd_close(fd);
-		return -EAGAIN;
+		return MOVED;
 	}
 	*ret = (struct data_file) { .fd = fd, .layer = s.layer, .size = UINT64_MAX };
 	return 0;
 }
 
-int metacopy_open(struct overlay *ov, struct node *n, int flags, struct data_file *ret)
+static int open_now(struct overlay *ov, struct node *n, int flags, struct data_file *ret)
 {
-	int r = -EAGAIN;
+	int r = MOVED;
 
-	for (int tries = 0; r == -EAGAIN && tries < MAX_TRIES; tries++) {
+	for (int tries = 0; r == MOVED && tries < MAX_TRIES; tries++) {
 		r = examine(ov, n);
 		if (r == 0) {
 			r = open_whole(ov, n, flags, ret);
@@ -306,7 +312,23 @@ int metacopy_open(struct overlay *ov, struct node *n, int flags, struct data_fil
 			r = open_data(ov, n, ret);
 		}
 	}
-	return r == -EAGAIN ? -ESTALE : r;
+	return r == MOVED ? -ESTALE : r;
+}
+
+/*
+ * Who holds a lease on a layer's file (F_SETLEASE of fcntl(2)), as file servers do, is told by the first try to give it up. Mostly that is
+ * done at once. Others wait for this thread too, so it does not wait for as long as the kernel would let the holder take.
+ */
+int metacopy_open(struct overlay *ov, struct node *n, int flags, struct data_file *ret)
+{
+	const struct timespec moment = { .tv_nsec = LEASE_PAUSE_NS };
+	int r = open_now(ov, n, flags, ret);
+
+	for (int pauses = 0; r == -EAGAIN && pauses < LEASE_PAUSES; pauses++) {
+		(void) nanosleep(&moment, NULL);
+		r = open_now(ov, n, flags, ret);
+	}
+	return r;
 }
 
 uint64_t metacopy_blocks(struct overlay *ov, struct node *n)

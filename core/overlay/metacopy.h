@@ -11,7 +11,7 @@ struct data_file {
 	uint16_t layer;
 	uint64_t size; /* what is beyond is not the view's: the attributes, where they are elsewhere, say how long the file is */
 };
-/* Opens the data, which for anything but reading has to be in the upper: see copyup(). */
+/* Opens the data, which for anything but reading has to be in the upper: see copyup(). -EAGAIN: somebody holds a lease on it, and did for a second. */
 int metacopy_open(struct overlay *ov, struct node *n, int flags, struct data_file *ret);
 /* Are all bytes in the upper? */
 bool metacopy_data_is_upper(struct overlay *ov, struct node *n);
