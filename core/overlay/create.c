@@ -418,8 +418,10 @@ static int check_class(struct overlay *ov, const struct actor *who, struct node 
 	return r;
 }
 
-static int link_named(struct overlay *ov, const struct actor *who, struct node *n, struct node *dir, const char *name, bool direct)
+static int link_named(struct overlay *ov, const struct actor *who, struct node *n, struct node *dir, const char *name,
+		      const struct judgement *judged_by)
 {
+	bool direct = ruling_is_direct(judged(judged_by, n->type));
 	LEASE(names);
 	FOUND(f);
 	DIRFD(d, ov);
@@ -432,6 +434,8 @@ static int link_named(struct overlay *ov, const struct actor *who, struct node *
 	r = look(ov, dir, name, &f);
 	if (r == 0 && f.exists)
 		r = -EEXIST;
+	if (r == 0 && f.j.n_entered != judged_by->n_entered) /* under other rules by now, perhaps: the kernel asks again */
+		r = -ESTALE;
 	if (r == 0 && look_in_the_way(&f, layer_for_change(direct)))
 		r = gate_report_name(ov, who, GATE_CREATE, dir, name, S_IFDIR, -EACCES);
 	if (r == 0)
@@ -485,7 +489,7 @@ int overlay_link(struct overlay *ov, const struct actor *who, struct node *n, st
 	if (r == 0 && !direct)
 		r = metacopy_pin(ov, who, n);
 	if (r == 0)
-		r = link_named(ov, who, n, dir, name, direct);
+		r = link_named(ov, who, n, dir, name, &f.j);
 	if (r == 0)
 		r = attr_get(ov, n, &ret->stx);
 	if (r < 0)

@@ -185,18 +185,28 @@ static void restrain(struct ruling *r, const struct ruling *other)
 	r->fixed = fixed;
 }
 
-/* With what the rules of now say. The state is taken. */
-static void install(struct overlay *ov, struct node *n, uint32_t stamp, const struct ruling *ruling, struct policy_state *state)
+/* With what the rules of now say, as they were asked when n_entered was this. The state is taken. */
+static void install(struct overlay *ov, struct node *n, uint32_t stamp, unsigned int n_entered, const struct ruling *ruling,
+		    struct policy_state *state)
 {
-	struct policy_state *old;
+	struct policy_state *old = state;
 
 	{
 		SCOPE_LOCK(&node_shard(ov, n)->lock);
-		old = n->state;
-		n->state = state;
-		node_rule(n, stamp, ruling ? ruling : &n->ruling);
+		if (atomic_load(&ov->n_entered) == n_entered) { /* else it may have been asked by a path of before */
+			old = n->state;
+			n->state = state;
+			node_rule(n, stamp, ruling ? ruling : &n->ruling);
+		}
 	}
 	(void) policy_state_unref(old);
+}
+
+void judge_moved(struct overlay *ov, struct node *dir)
+{
+	(void) atomic_fetch_add(&ov->n_entered, 1);
+	SCOPE_LOCK(&node_shard(ov, dir)->lock);
+	dir->stamp = UINT32_MAX; /* of no rules that there were: to be asked again */
 }
 
 /* The state of a directory if it is up to date, referenced. */
@@ -212,6 +222,8 @@ static bool take_state(struct overlay *ov, const struct rules *rules, struct nod
 /* A way down, from the nearest directory that is up to date. */
 struct descent {
 	struct overlay *ov;
+	const struct rules *rules;
+	unsigned int n_entered;
 	struct {
 		struct node *dir; /* referenced */
 		char name[NAME_BYTES];
@@ -245,7 +257,7 @@ static int descent_add(struct descent *d, struct node *dir)
 }
 
 /* *state, of the directory above, is replaced by that of the directory. */
-static int descend(struct overlay *ov, const struct rules *rules, struct node *dir, const char *name, struct policy_state **state)
+static int descend(const struct descent *d, struct node *dir, const char *name, struct policy_state **state)
 {
 	_cleanup_(policy_state_unrefp) struct policy_state *above = steal_ptr(*state);
 	struct policy_step step;
@@ -256,15 +268,15 @@ static int descend(struct overlay *ov, const struct rules *rules, struct node *d
 		r = policy_enter(&step, state);
 	if (r == 0) {
 		ruling = ruling_of(&step.as_dir);
-		install(ov, dir, rules->stamp, &ruling, policy_state_ref(*state));
+		install(d->ov, dir, d->rules->stamp, d->n_entered, &ruling, policy_state_ref(*state));
 	}
 	policy_step_done(&step);
 	return r;
 }
 
-static int dir_state(struct overlay *ov, const struct rules *rules, struct node *dir, struct policy_state **ret)
+static int dir_state_once(struct overlay *ov, const struct rules *rules, unsigned int n_entered, struct node *dir, struct policy_state **ret)
 {
-	_cleanup_(descent_done) struct descent d = { .ov = ov };
+	_cleanup_(descent_done) struct descent d = { .ov = ov, .rules = rules, .n_entered = n_entered };
 	struct policy_state *state = NULL;
 	struct node *at = dir;
 	int r = 0;
@@ -275,7 +287,7 @@ static int dir_state(struct overlay *ov, const struct rules *rules, struct node 
 		if (r == 0 && at == ov->root) {
 			struct ruling ruling = ruling_of(policy_state_verdict(rules->root));
 
-			install(ov, at, rules->stamp, &ruling, policy_state_ref(rules->root));
+			install(ov, at, rules->stamp, n_entered, &ruling, policy_state_ref(rules->root));
 			state = policy_state_ref(rules->root);
 			(void) node_unref(ov, d.v[--d.n].dir);
 			at = NULL;
@@ -289,9 +301,9 @@ static int dir_state(struct overlay *ov, const struct rules *rules, struct node 
 	/* No name, or below a directory without: removed. What it was ruled stays. */
 	for (; r == 0 && d.n > 0; (void) node_unref(ov, d.v[--d.n].dir)) {
 		if (state)
-			r = descend(ov, rules, d.v[d.n - 1].dir, d.v[d.n - 1].name, &state);
+			r = descend(&d, d.v[d.n - 1].dir, d.v[d.n - 1].name, &state);
 		else
-			install(ov, d.v[d.n - 1].dir, rules->stamp, NULL, NULL);
+			install(ov, d.v[d.n - 1].dir, rules->stamp, n_entered, NULL, NULL);
 	}
 	if (r < 0) {
 		(void) policy_state_unref(state);
@@ -299,6 +311,19 @@ static int dir_state(struct overlay *ov, const struct rules *rules, struct node 
 	}
 	*ret = state;
 	return 0;
+}
+
+static int dir_state(struct overlay *ov, const struct rules *rules, struct node *dir, struct policy_state **ret)
+{
+	for (;;) {
+		unsigned int n_entered = atomic_load(&ov->n_entered);
+		int r = dir_state_once(ov, rules, n_entered, dir, ret);
+
+		if (r < 0 || atomic_load(&ov->n_entered) == n_entered)
+			return r;
+		if (*ret)
+			(void) policy_state_unref(*ret);
+	}
 }
 
 int judge_dir(struct overlay *ov, struct node *dir, struct policy_state **ret)
@@ -344,6 +369,7 @@ int judge_name(struct overlay *ov, struct node *dir, const char *name, struct ju
 
 	ret->state = NULL;
 	ret->stamp = rules->stamp;
+	ret->n_entered = atomic_load(&ov->n_entered);
 	ret->as_dir = ret->as_file = RULING_FREE;
 	if (!rules->policy)
 		return 0;
@@ -397,6 +423,19 @@ int judge_same_below(const struct judgement *a, const struct judgement *b)
 	if (r < 0)
 		return r;
 	return x && y && a->stamp == b->stamp ? policy_state_equal(x, y) : !x == !y;
+}
+
+static int stop(void *arg, const char *name, int file)
+{
+	return 1;
+}
+
+int judge_makes_up(const struct judgement *j)
+{
+	_cleanup_(policy_state_unrefp) struct policy_state *state = NULL;
+	int r = judge_enter(j, S_IFDIR, &state);
+
+	return r == 0 && state ? policy_state_files(state, stop, NULL) : r;
 }
 
 /* nodes */
@@ -458,6 +497,7 @@ int judge_refresh(struct overlay *ov, struct node *n)
 	const struct rules *rules = rules_now(ov);
 	_cleanup_(policy_state_unrefp) struct policy_state *state = NULL;
 	struct ruling ruling = RULING_FREE;
+	unsigned int n_entered = atomic_load(&ov->n_entered);
 	uint32_t seq;
 	int r;
 
@@ -470,7 +510,7 @@ int judge_refresh(struct overlay *ov, struct node *n)
 	r = rules->policy ? judge_names(ov, n, &ruling) : 0;
 	if (r < 0 && r != -ENOENT)
 		return r;
-	install(ov, n, rules->stamp, r == 0 ? &ruling : NULL, NULL); /* without a name: as it was ruled last */
+	install(ov, n, rules->stamp, n_entered, r == 0 ? &ruling : NULL, NULL); /* without a name: as it was ruled last */
 	SCOPE_LOCK(&node_shard(ov, n)->lock);
 	if (n->seq != seq) /* perhaps by names that it has lost meanwhile */
 		n->flags |= NODE_RENAMED;

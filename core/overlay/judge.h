@@ -23,6 +23,7 @@ struct judgement {
 	struct policy_state *state; /* of the directory, referenced; NULL: no policy, or a removed directory */
 	struct policy_step step;
 	uint32_t stamp;
+	unsigned int n_entered; /* when it was begun */
 	struct ruling as_dir, as_file;
 };
 
@@ -40,6 +41,8 @@ static inline const struct ruling *judged(const struct judgement *j, mode_t mode
 int judge_enter(const struct judgement *j, mode_t mode, struct policy_state **ret);
 /* Under either name, does everything in the directory have the same verdict? */
 int judge_same_below(const struct judgement *a, const struct judgement *b);
+/* Has the directory of that name made-up files in it? 1 yes. */
+int judge_makes_up(const struct judgement *j);
 
 /* The same for many names of one directory, whose state is at hand. NULL: no policy. */
 int judge_listed(const struct policy_state *dir, const char *name, size_t len, struct ruling *ret_as_dir, struct ruling *ret_as_file);
@@ -52,6 +55,16 @@ int judge_node_to_change(struct overlay *ov, struct node *n, struct ruling *ret)
 int judge_dir(struct overlay *ov, struct node *dir, struct policy_state **ret);
 /* Brings a node up to date. */
 int judge_refresh(struct overlay *ov, struct node *n);
+/*
+ * An empty directory has come to a path with other rules below. Called while nobody can make anything in it: what was judged by the
+ * old path is not used for anything that is made from then on.
+ */
+void judge_moved(struct overlay *ov, struct node *dir);
+/* May it be that a directory on the way has come under other rules since? */
+static inline bool judgement_is_old(struct overlay *ov, const struct judgement *j)
+{
+	return j->state && atomic_load(&ov->n_entered) != j->n_entered;
+}
 
 /* What of a verdict is kept. */
 struct ruling ruling_of(const struct policy_verdict *v);

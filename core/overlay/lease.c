@@ -34,19 +34,22 @@ void lease_done(struct lease *l)
 	l->node = node_unref(l->ov, l->node);
 }
 
-void lease_take_names(struct overlay *ov, struct node *a, struct node *b, struct node *c, struct lease_set *ret)
+void lease_take_names(struct overlay *ov, struct node *const dirs[static LEASE_SET_SIZE], struct lease_set *ret)
 {
-	struct node *v[] = { a, b, c };
+	struct node *v[LEASE_SET_SIZE];
+	size_t n = 0;
 
-	for (size_t i = 1; i < ARRAY_SIZE(v); i++) /* by id; three are sorted by insertion */
-		for (size_t j = i; j > 0 && v[j - 1] && v[j] && v[j - 1]->id > v[j]->id; j--) {
-			struct node *t = v[j];
+	for (size_t i = 0; i < LEASE_SET_SIZE; i++) { /* by id; so few are sorted by insertion */
+		size_t j = n;
 
+		if (!dirs[i])
+			continue;
+		for (n++; j > 0 && v[j - 1]->id > dirs[i]->id; j--)
 			v[j] = v[j - 1];
-			v[j - 1] = t;
-		}
-	for (size_t i = 0; i < ARRAY_SIZE(v); i++)
-		if (v[i] && (i == 0 || v[i] != v[i - 1]))
+		v[j] = dirs[i];
+	}
+	for (size_t i = 0; i < n; i++)
+		if (i == 0 || v[i] != v[i - 1])
 			lease_take(ov, v[i], LEASE_NAMES, &ret->v[i]);
 }
 

@@ -25,10 +25,11 @@ void lease_take(struct overlay *ov, struct node *n, unsigned int what, struct le
 void lease_done(struct lease *l);
 #define LEASE(var) _cleanup_(lease_done) struct lease var = { .node = NULL }
 
-/* Names of up to three directories, the same one any number of times. */
+/* Names of up to four directories, the same one any number of times; NULL: none. */
+#define LEASE_SET_SIZE 4
 struct lease_set {
-	struct lease v[3];
+	struct lease v[LEASE_SET_SIZE];
 };
-void lease_take_names(struct overlay *ov, struct node *a, struct node *b, struct node *c, struct lease_set *ret);
+void lease_take_names(struct overlay *ov, struct node *const dirs[static LEASE_SET_SIZE], struct lease_set *ret);
 void lease_set_done(struct lease_set *s);
 #define LEASE_SET(var) _cleanup_(lease_set_done) struct lease_set var = { { { .node = NULL } } }

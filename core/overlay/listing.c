@@ -455,6 +455,18 @@ int listing_check_empty(struct overlay *ov, struct node *dir)
 	return r;
 }
 
+int listing_is_bare(struct overlay *ov, struct node *dir)
+{
+	struct listing list = { 0 };
+	bool bare = true;
+	int r = fill_by(ov, dir, NULL, &list);
+
+	for (size_t i = 0; i < list.n; i++)
+		bare &= list.items[i].hidden;
+	listing_done(&list);
+	return r < 0 ? r : bare;
+}
+
 int listing_each(struct overlay *ov, struct node *dir, int (*fn)(void *arg, const char *name, size_t len), void *arg)
 {
 	struct listing list = { 0 };

@@ -826,6 +826,8 @@ static int get_once(struct overlay *ov, struct shard *s, struct getting *g, stru
 
 	if (g->stale)
 		return 1;
+	if (judgement_is_old(ov, &g->f->j))
+		return -EAGAIN;
 	if (n)
 		r = take_existing(ov, n, g);
 	else if (!*fresh)

@@ -307,7 +307,7 @@ int overlay_rmdir(struct overlay *ov, const struct actor *who, struct node *dir,
 		LEASE_SET(names);
 
 		/* The names in the victim too: nothing may be made in it any more. */
-		lease_take_names(ov, dir, victim, NULL, &names);
+		lease_take_names(ov, (struct node *[LEASE_SET_SIZE]) { dir, victim }, &names);
 		r = examine(&rm);
 		if (r == 0 && rm.node != victim)
 			r = -ENOENT; /* another has taken its place since */

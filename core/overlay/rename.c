@@ -59,6 +59,7 @@ struct rename {
 	struct end from, to;
 	unsigned int flags;
 	bool direct; /* in the lower itself */
+	bool enters; /* a directory comes under other rules: it is empty, and has to stay so until that is known */
 	int kept_fd; /* of what is replaced */
 	struct node *looked[2]; /* referenced: what the names meant before they were held */
 };
@@ -153,24 +154,52 @@ static bool has_lower_parts(struct overlay *ov, struct node *n)
 	return n->places && n->places->v[n->places->n - 1].layer != LAYER_UPPER;
 }
 
+static bool is_in_lower_only(struct overlay *ov, struct node *n)
+{
+	SCOPE_LOCK(&node_shard(ov, n)->lock);
+	return n->layer == LAYER_LOWER && !(n->places && n->places->n > 1);
+}
+
 static int refuse_two(struct rename *rn, const struct end *a, const struct end *b, int error)
 {
 	return gate_report_two(rn->ov, rn->who, GATE_RENAME, a->dir, a->name, b->dir, b->name, a->node->type, error);
 }
 
+/* May a directory come under other rules? Nothing is in it, and nothing will be but what is made in it: a part in a lower may get more. */
+static int may_enter(const struct rename *rn, struct node *dir, const struct end *to)
+{
+	bool whole = node_is_upper(rn->ov, dir) ? !has_lower_parts(rn->ov, dir) : is_in_lower_only(rn->ov, dir);
+	int r = whole ? judge_makes_up(&to->j) : 1;
+
+	return r == 0 ? listing_is_bare(rn->ov, dir) : r == 1 ? 0 : r;
+}
+
 /*
  * What moves must be under the same rules afterwards, and so must all that is in it: else, as between file systems, it can only be
  * copied, which takes the right to read it. Under rules that are not the same but stricter too: a look-up that is under way
- * may have gone by the old ones.
+ * may have gone by the old ones. But for directories in which nothing is: package managers make them under one name and put
+ * them in place before they fill them.
  */
 static int check_move(struct rename *rn, const struct end *from, const struct end *to)
 {
 	mode_t type = from->node->type;
 	int r = ruling_same_rights(judged(&from->j, type), judged(&to->j, type));
 
-	if (r == 1 && S_ISDIR(type))
+	if (r == 1 && S_ISDIR(type)) {
 		r = judge_same_below(&from->j, &to->j);
+		if (r == 0) {
+			r = may_enter(rn, from->node, to);
+			rn->enters |= r == 1;
+		}
+	}
 	return r < 0 ? r : r == 1 ? 0 : refuse_two(rn, from, to, -EXDEV);
+}
+
+static int check_moves(struct rename *rn)
+{
+	int r = check_move(rn, &rn->from, &rn->to);
+
+	return r == 0 && rn->flags & RENAME_EXCHANGE ? check_move(rn, &rn->to, &rn->from) : r;
 }
 
 static int gate_end(const struct rename *rn, const struct end *e, enum gate_op op, mode_t type)
@@ -192,9 +221,7 @@ static int check_policy(struct rename *rn)
 	if (r == 0 && exchange)
 		r = gate_end(rn, &rn->from, S_ISDIR(to->type) ? GATE_MKDIR : GATE_CREATE, to->type);
 	if (r == 0)
-		r = check_move(rn, &rn->from, &rn->to);
-	if (r == 0 && exchange)
-		r = check_move(rn, &rn->to, &rn->from);
+		r = check_moves(rn);
 	if (r == 0)
 		rn->direct = ruling_is_direct(judged(&rn->from.j, from->type));
 	return r;
@@ -229,12 +256,6 @@ static int check(struct rename *rn)
 		return r == -EACCES ? gate_report_name(ov, rn->who, GATE_REMOVE, rn->to.dir, rn->to.name, S_IFDIR, r) : r;
 	}
 	return to && S_ISDIR(from->type) ? -ENOTDIR : 0;
-}
-
-static bool is_in_lower_only(struct overlay *ov, struct node *n)
-{
-	SCOPE_LOCK(&node_shard(ov, n)->lock);
-	return n->layer == LAYER_LOWER && !(n->places && n->places->n > 1);
 }
 
 /* In the topmost lower, both names and what they mean; and a directory with no part elsewhere that it would lose. */
@@ -517,7 +538,12 @@ static int settle(struct rename *rn, struct plan *from_plan, struct plan *to_pla
 
 		node_drop_name(ov, to->node, to->dir, to->name, steal_fd(&rn->kept_fd), dead);
 	}
-	return node_move_name(ov, from->node, from->dir, from->name, to->dir, to->name);
+	r = node_move_name(ov, from->node, from->dir, from->name, to->dir, to->name);
+	if (rn->enters)
+		judge_moved(ov, from->node);
+	if (rn->enters && rn->flags & RENAME_EXCHANGE)
+		judge_moved(ov, to->node);
+	return r;
 }
 
 static int note_impure(struct overlay *ov, struct node *n, const struct end *goal)
@@ -585,6 +611,7 @@ static int try_rename(struct rename *rn)
 	struct overlay *ov = rn->ov;
 	struct node *from, *to;
 	LEASE_SET(names);
+	unsigned int n_entered;
 	uint32_t stamp;
 	int r;
 
@@ -601,9 +628,12 @@ static int try_rename(struct rename *rn)
 	if (r < 0)
 		return r;
 	stamp = rn->from.j.stamp;
+	n_entered = rn->from.j.n_entered;
 	from = rn->looked[0] = steal_ptr(rn->from.node);
 	to = rn->looked[1] = steal_ptr(rn->to.node);
-	lease_take_names(ov, rn->from.dir, rn->to.dir, to && S_ISDIR(to->type) ? to : NULL, &names);
+	lease_take_names(ov, (struct node *[LEASE_SET_SIZE]) {
+		rn->from.dir, rn->to.dir, to && S_ISDIR(to->type) ? to : NULL, rn->enters ? from : NULL,
+	}, &names);
 	r = (rn->direct ? examine_direct : examine_end)(ov, &rn->from);
 	if (r == 0)
 		r = (rn->direct ? examine_direct : examine_end)(ov, &rn->to);
@@ -611,9 +641,12 @@ static int try_rename(struct rename *rn)
 		return gate_report_two(ov, rn->who, GATE_RENAME, rn->from.dir, rn->from.name, rn->to.dir, rn->to.name, from->type, r);
 	if (r < 0)
 		return r;
-	if (rn->from.node != from || rn->to.node != to || rn->direct == node_is_upper(ov, from) || rn->from.j.stamp != stamp)
+	if (rn->from.node != from || rn->to.node != to || rn->direct == node_is_upper(ov, from) || rn->from.j.stamp != stamp ||
+	    rn->to.j.n_entered != n_entered)
 		return -EAGAIN;
 	r = check(rn);
+	if (r == 0 && rn->enters)
+		r = check_moves(rn); /* is it empty still? */
 	if (r == 0 && rn->to.in_the_way)
 		r = gate_report_name(ov, rn->who, GATE_CREATE, rn->to.dir, rn->to.name, S_IFDIR, -EACCES);
 	return r != 0 ? r : rename_held(rn);

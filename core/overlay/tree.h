@@ -271,6 +271,7 @@ struct overlay {
 	atomic_uint n_leaving; /* nodes that are being let go */
 	atomic_uint n_moving; /* see moving.h */
 	atomic_uint_fast64_t n_moved;
+	atomic_uint n_entered; /* directories that have come under other rules by a rename: see judge_moved() */
 };
 
 /* node.c: life of nodes */
