@@ -17,6 +17,8 @@
  *
  * A write that fails takes back what it has left in the file, so that lines stay whole, and stops the log: what comes is counted, and
  * every few seconds a record of that is tried. If it can be written the log goes on.
+ *
+ * A file that is full becomes log.1, and what was there is counted once more and told of: see logfile.c.
  */
 
 #include "store/log.h"
@@ -157,14 +159,14 @@ static void keep_to_size(struct writer *w, size_t len)
 {
 	int r;
 
-	if (w->file.size + w->out_len + len <= w->file.max_bytes || w->file.size + w->out_len == 0)
+	if (w->file.size + w->out_len + len + LOG_SPAN_MAX <= w->file.max_bytes || w->file.size + w->out_len == 0)
 		return;
 	char *line = w->out + w->out_len;
 	write_out(w);
 	memmove(w->out, line, len);
 	if (w->stopped)
 		return;
-	r = log_file_rotate(&w->file);
+	r = log_file_rotate(&w->file, &w->clock);
 	if (r < 0)
 		stop(w, r);
 }

@@ -15,6 +15,7 @@
  *    "rule": {"line": 12, "source": "<defaults>", "text": "~/.ssh"}, "count": 3, "until": "2024-05-01T12:03:42.100000Z"}
  *   {"time": …, "lost": 1200, "from": …, "to": …}                           came faster than they could be written
  *   {"time": …, "stopped": 37, "error": "ENOSPC", "from": …, "to": …}       could not be written at all
+ *   {"time": …, "rotated": 91000, "from": …, "to": …}                       were in the files that log.1 has taken the place of
  *
  * "exe", "path2", "error" and "rule" are left out where there is none, "count" and "until" where it is one event; "dir": true says that path
  * is a directory, "cut": true that a text was too long. Strings that are not UTF-8 are written as {"bytes": "2f6d6e74ff"}. An error without a name is a number.

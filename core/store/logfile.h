@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct log_clock;
+
 struct log_file {
 	int dir_fd; /* owned */
 	int fd;	    /* -EBADF: could not be opened; the next append tries */
@@ -22,5 +24,5 @@ void log_file_done(struct log_file *f);
 
 /* Appends whole lines. After an error, none of them is there. */
 int log_file_append(struct log_file *f, const char *lines, size_t len);
-/* The file makes way for a new one; when that is due is the caller's business. */
-int log_file_rotate(struct log_file *f);
+/* The file makes way for a new one; when that is due is the caller's business. It may need LOG_SPAN_MAX bytes more. */
+int log_file_rotate(struct log_file *f, struct log_clock *c);

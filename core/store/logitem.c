@@ -126,6 +126,20 @@ static char *put_time(char *to, const char *key, const struct timespec *ts, stru
 	return to + sprintf(to, "\"%s\":\"%s.%06ldZ\"", key, c->text, ts->tv_nsec / 1000);
 }
 
+bool log_time_parse(const char *text, struct timespec *ret)
+{
+	struct tm tm = { 0 };
+	const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+	unsigned int us;
+	int n = 0;
+
+	if (!end || sscanf(end, ".%6uZ%n", &us, &n) != 1 || n != 8 || end[n])
+		return false;
+	ret->tv_sec = timegm(&tm);
+	ret->tv_nsec = (long) us * 1000;
+	return true;
+}
+
 static char *put_error(char *to, int error)
 {
 	const char *name = strerrorname_np(error);

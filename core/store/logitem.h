@@ -42,6 +42,7 @@ struct log_item {
 
 #define LOG_TEXTS_MAX (2 * LOG_PATH_MAX + (LOG_N_TEXTS - 2) * LOG_TEXT_MAX)
 #define LOG_ITEM_MAX ((sizeof(struct log_item) + LOG_TEXTS_MAX + LOG_N_TEXTS + 7) / 8 * 8)
+#define LOG_SPAN_MAX 256u /* a line of log_span_put() */
 #define LOG_LINE_MAX (JSON_TEXT_MAX(LOG_TEXTS_MAX) + 1024) /* what is not text is short */
 
 /* What an item is made from: borrowed from the event. */
@@ -56,6 +57,8 @@ struct log_span {
 	struct timespec from, to;
 };
 
+#define LOG_TIME_BYTES sizeof("2024-05-01T12:03:41.250000Z")
+
 /* Remembers how the second is written that it was last asked for. Zeroed at first. */
 struct log_clock {
 	time_t second;
@@ -68,6 +71,9 @@ void log_item_init(struct log_item *item, struct log_texts *texts, const struct 
 void log_item_copy(char *to, const struct log_item *item, const struct log_texts *texts);
 uint32_t log_item_hash(const struct log_item *item);
 bool log_item_same(const struct log_item *a, const struct log_item *b);
+
+/* Of a time as it stands in a line. */
+bool log_time_parse(const char *text, struct timespec *ret);
 
 void log_span_add(struct log_span *to, const struct log_span *s);
 

@@ -25,6 +25,7 @@
 #include "base/fd.h"
 #include "store/json.h"
 #include "store/log.h"
+#include "store/logitem.h"
 
 #define LINE_LIMIT (256u << 10) /* longer than any of ours */
 #define BUF_BYTES (2 * LINE_LIMIT)
@@ -108,20 +109,11 @@ uint64_t log_reader_n_damaged(const struct log_reader *r)
 
 /* Records */
 
-/* "2024-05-01T12:03:41.250000Z" */
 static bool parse_time(const json_t *j, struct timespec *ret)
 {
-	const char *text = json_string_value(j), *end;
-	struct tm tm = { 0 };
-	unsigned int us;
-	int n = 0;
+	const char *text = json_string_value(j);
 
-	end = text ? strptime(text, "%Y-%m-%dT%H:%M:%S", &tm) : NULL;
-	if (!end || sscanf(end, ".%6uZ%n", &us, &n) != 1 || n != 8 || end[n])
-		return false;
-	ret->tv_sec = timegm(&tm);
-	ret->tv_nsec = (long) us * 1000;
-	return true;
+	return text && log_time_parse(text, ret);
 }
 
 static int error_number(const char *name)
@@ -196,8 +188,9 @@ static int parse_access(struct log_reader *r, const json_t *j)
 /* -EBADMSG: that is no record of ours. */
 static int parse_record(struct log_reader *r, const json_t *j)
 {
-	const json_t *lost = json_object_get(j, "lost"), *stopped = json_object_get(j, "stopped");
+	static const char *const gaps[] = { [LOG_LOST] = "lost", [LOG_STOPPED] = "stopped", [LOG_ROTATED] = "rotated" };
 	struct log_record *rec = &r->record;
+	const json_t *gap = NULL;
 	int e;
 
 	if (!parse_time(json_object_get(j, "time"), &rec->when))
@@ -208,10 +201,13 @@ static int parse_record(struct log_reader *r, const json_t *j)
 	if (e < 0)
 		return e;
 	rec->error_name = r->strings[STRING_ERROR];
-	if (!lost && !stopped)
+	for (unsigned int i = LOG_LOST; i < ARRAY_SIZE(gaps) && !gap; i++) {
+		gap = json_object_get(j, gaps[i]);
+		rec->kind = i;
+	}
+	if (!gap)
 		return parse_access(r, j);
-	rec->kind = lost ? LOG_LOST : LOG_STOPPED;
-	rec->count = parse_number(lost ? lost : stopped, 0);
+	rec->count = parse_number(gap, 0);
 	if (parse_time(json_object_get(j, "to"), &rec->until))
 		(void) parse_time(json_object_get(j, "from"), &rec->when); /* written together */
 	return 0;

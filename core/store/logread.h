@@ -21,6 +21,7 @@ enum log_kind {
 	LOG_ACCESS,
 	LOG_LOST,    /* count events came too fast */
 	LOG_STOPPED, /* count events could not be written, for the reason in error */
+	LOG_ROTATED, /* count events are older than the others: they were in files that are gone, all of them so far */
 };
 
 /* Strings are the reader's, and NULL where there is none, but for op, path and verdict of an access: those are always there. */

@@ -172,6 +172,8 @@ static void put_gap(struct view *v, const struct log_record *rec)
 	(void) printf("%" PRIu64 " event%s not here: ", rec->count, rec->count == 1 ? " is" : "s are");
 	if (rec->kind == LOG_LOST)
 		(void) printf("came faster than the log could be written");
+	else if (rec->kind == LOG_ROTATED)
+		(void) printf("%s older, and made way when the log was full", rec->count == 1 ? "is" : "are");
 	else
 		(void) printf("the log could not be written, %s", rec->error ? strerror(rec->error) : "for a reason unknown");
 	color(v, "0");

@@ -16,19 +16,23 @@ mv "$box/log" "$box/log.1"
 record 2024-05-01T12:03:41 "$refused,$rule,\"count\":3,\"until\":\"2024-05-01T12:03:42.000000Z\""
 record 2024-05-02T00:00:00 '"op":"look","path":"/a  b\u001b[31m\u202e\u009b\n\u00fc","path2":{"bytes":"2fff"},"verdict":"cow"'
 printf '%s\n' '{"time":"2024-05-02T00:00:00.000000Z","lost":12}' \
-	'{"time":"2024-05-02T00:00:00.000000Z","stopped":1,"error":"ENOSPC"}' '{"damaged' >>"$box/log"
+	'{"time":"2024-05-02T00:00:00.000000Z","stopped":1,"error":"ENOSPC"}' \
+	'{"time":"2024-05-02T00:00:00.000000Z","rotated":9,"from":"2024-04-01T00:00:00.000000Z","to":"2024-04-30T00:00:00.000000Z"}' \
+	'{"damaged' >>"$box/log"
 
 "$OSFUSE" log box >"$T/out" 2>"$T/err"
-is "$(wc -l <"$T/out")" 5
+is "$(wc -l <"$T/out")" 6
 grep -q 'damaged' "$T/err" || fail "damage is not reported"
 is "$(sed -n 1p "$T/out" | tr -s ' ')" '2024-05-01 12:00:00 [4711] write /old ok cow -'
 is "$(sed -n 2p "$T/out" | tr -s ' ')" '2024-05-01 12:03:41 cat[4711] read /root/.ssh/id ENOENT hide <defaults>:12 ×3'
 sed -n 3p "$T/out" | grep -qF '"/a  b\x1b[31m\u{202e}\u{9b}\x0aü" -> /\xff' || fail "file name: $(sed -n 3p "$T/out")"
 sed -n 4p "$T/out" | grep -q '12 events' || fail "lost: $(sed -n 4p "$T/out")"
 sed -n 5p "$T/out" | grep -q '1 event .*No space left' || fail "stopped: $(sed -n 5p "$T/out")"
+sed -n 6p "$T/out" | grep -q '^2024-04-01 .*9 events .*older' || fail "rotated: $(sed -n 6p "$T/out")"
 
+is "$("$OSFUSE" log --since 2024-05-01 box 2>&1 | grep -c older)" 0
 is "$("$OSFUSE" log --refused box 2>&1 | grep -c cat)" 1
-is "$("$OSFUSE" log --refused box 2>&1 | grep -c old)" 0
+is "$("$OSFUSE" log --refused box 2>&1 | grep -c /old)" 0
 is "$("$OSFUSE" log --since '2024-05-01 12:03:42' box 2>&1 | grep -c cat)" 1 "the last of three is not older"
 is "$("$OSFUSE" log --since 2024-05-02 box 2>&1 | grep -c cat)" 0
 is "$("$OSFUSE" log --json box 2>/dev/null | sed -n 2p)" "$(sed -n 1p "$box/log")"

@@ -137,7 +137,7 @@ static void assert_end(struct log_reader *r)
 
 /* How many events the records account for. */
 struct sums {
-	uint64_t n_records, events, lost, stopped, damaged;
+	uint64_t n_records, events, lost, stopped, rotated, damaged;
 };
 
 static struct sums sum_up(struct fixture *f)
@@ -152,6 +152,8 @@ static struct sums sum_up(struct fixture *f)
 			s.events += rec->count;
 		else if (rec->kind == LOG_LOST)
 			s.lost += rec->count;
+		else if (rec->kind == LOG_ROTATED)
+			s.rotated += rec->count;
 		else
 			s.stopped += rec->count;
 	}
@@ -396,6 +398,8 @@ static void test_rotation(void **state)
 
 	_cleanup_(log_reader_freep) struct log_reader *r = open_reader(f);
 	while (log_reader_next(r, &rec) == 1) {
+		if (rec->kind != LOG_ACCESS)
+			continue;
 		unsigned int i = (unsigned int) atoi(rec->path + 1);
 
 		if (first == 0)
@@ -406,6 +410,68 @@ static void test_rotation(void **state)
 	assert_true(first > 1);
 	assert_int_equal(last, n + 1);
 	assert_int_equal(log_reader_n_damaged(r), 0);
+}
+
+static uint64_t accounted_for(struct fixture *f)
+{
+	struct sums s = sum_up(f);
+
+	assert_int_equal(s.damaged, 0);
+	return s.events + s.lost + s.stopped + s.rotated;
+}
+
+static struct log_record find_rotated(struct log_reader *r)
+{
+	const struct log_record *rec;
+
+	do
+		rec = next(r);
+	while (rec->kind != LOG_ROTATED);
+	return *rec;
+}
+
+/* What the second rotation takes away is told, and what the others do is added to it, also after restarts. */
+static void test_rotated_away(void **state)
+{
+	struct fixture *f = *state;
+	struct log_event many = refusal;
+	struct log_record rec;
+	uint64_t n = 3, before;
+
+	many.path = "/,\"count\":9,\"lost\":9";
+	write_text(f, "log.1", "{\"time\":\"2024-05-01T11:00:00.000000Z\",\"pid\":1,\"uid\":0,\"op\":\"read\",\"path\":\"/a\",\"verdict\":\"cow\"}\n"
+			       "{\"time\":\"2024-05-01T11:59:00.000000Z\",\"lost\":2,\"from\":\"2024-05-01T11:59:01.000000Z\","
+			       "\"to\":\"2024-05-01T11:59:02.000000Z\"}\n");
+	for (unsigned int i = 0; i < 20; i++) {
+		struct log *l = open_log(f, 8192, 0);
+
+		for (unsigned int j = 0; j < 10; j++, n += 4) {
+			add_number(l, 1000 * i + j);
+			for (unsigned int k = 0; k < 3; k++)
+				log_add(l, &many);
+			assert_int_equal(log_flush(l), 0);
+		}
+		log_close(l);
+		assert_int_equal(accounted_for(f), n);
+	}
+	assert_true(size_of(f, "log.1") <= 8192);
+
+	_cleanup_(log_reader_freep) struct log_reader *r = open_reader(f);
+	rec = find_rotated(r);
+	assert_true(rec.count > 3);
+	assert_int_equal(rec.when.tv_sec, 1714561200);
+	assert_int_equal(rec.until.tv_sec, refusal.when.tv_sec);
+
+	/* A crash before the one could take the place of the other. */
+	before = accounted_for(f);
+	assert_int_equal(unlinkat(f->fd, "log", 0), 0);
+	n = accounted_for(f);
+	assert_int_equal(renameat(f->fd, "log.1", f->fd, "log"), 0);
+	assert_int_equal(accounted_for(f), n);
+	log_close(open_log(f, 8192, 0));
+	assert_int_equal(size_of(f, "log"), 0);
+	assert_int_equal(accounted_for(f), n);
+	assert_true(n < before);
 }
 
 /* A reader that has read all is not disturbed by rotations, and misses nothing of what is still there. */
@@ -423,10 +489,12 @@ static void test_read_across_rotation(void **state)
 		/* Sometimes at once, sometimes when a rotation or two have gone by. */
 		if (i % 40 == 0 || i % 7 == 0)
 			while (log_reader_next(r, &rec) == 1)
-				assert_int_equal(atoi(rec->path + 1), ++seen);
+				if (rec->kind == LOG_ACCESS)
+					assert_int_equal(atoi(rec->path + 1), ++seen);
 	}
 	while (log_reader_next(r, &rec) == 1)
-		assert_int_equal(atoi(rec->path + 1), ++seen);
+		if (rec->kind == LOG_ACCESS)
+			assert_int_equal(atoi(rec->path + 1), ++seen);
 	assert_int_equal(seen, 400);
 	log_close(l);
 	assert_end(r);
@@ -812,6 +880,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_odd_strings, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_long_strings, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rotation, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_rotated_away, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_read_across_rotation, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_overflow, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full, setup, teardown),
