@@ -15,6 +15,7 @@
 struct gathered {
 	uint64_t n_allowed;
 	uint64_t n_missing; /* not recorded, or not whole */
+	uint64_t n_gone;    /* not in the log any more */
 };
 
 static int add(struct learner *l, const struct log_record *rec, const char *path)
@@ -28,6 +29,10 @@ static int add_record(struct learner *l, const struct log_record *rec, struct ga
 {
 	int r;
 
+	if (rec->kind == LOG_ROTATED) {
+		g->n_gone += rec->count;
+		return 0;
+	}
 	if (rec->kind != LOG_ACCESS || rec->cut) {
 		g->n_missing += rec->count;
 		return 0;
@@ -59,12 +64,15 @@ static int gather(struct logbook *b, struct learner *l, struct gathered *g, stru
 static void tell_missing(const struct logbook *b, const struct gathered *g)
 {
 	logbook_tell_damage(b);
+	if (g->n_gone > 0)
+		(void) fprintf(stderr, "osfuse: %s: %" PRIu64 " older access%s not in the log any more, and so not in the policy\n", b->name,
+			       g->n_gone, g->n_gone == 1 ? " is" : "es are");
 	if (g->n_missing > 0)
 		(void) fprintf(stderr, "osfuse: %s: %" PRIu64 " access%s not in the log, and so not in the policy\n", b->name,
 			       g->n_missing, g->n_missing == 1 ? " is" : "es are");
 }
 
-static int write_policy(const struct logbook *b, struct learner *l, FILE *f, struct problem *p)
+static int write_policy(const struct logbook *b, const struct gathered *g, struct learner *l, FILE *f, struct problem *p)
 {
 	_cleanup_free_ char *source = NULL;
 	int r;
@@ -73,6 +81,7 @@ static int write_policy(const struct logbook *b, struct learner *l, FILE *f, str
 		source = NULL;
 		return problem_errno(p, -ENOMEM, b->name);
 	}
+	learner_set_missing(l, g->n_missing + g->n_gone);
 	r = learner_write(l, source, f);
 	if (r < 0)
 		return problem_errno(p, r, b->name);
@@ -112,7 +121,7 @@ int learn_from_log(const char *name, const struct policy_world *world, FILE *f, 
 	if (r == 0)
 		r = gather(&b, l, &g, p);
 	if (r == 0)
-		r = write_policy(&b, l, f, p);
+		r = write_policy(&b, &g, l, f, p);
 	if (r == 0)
 		tell_missing(&b, &g);
 	logbook_done(&b);

@@ -22,6 +22,7 @@
 
 #include <errno.h>
 #include <fnmatch.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "policy/policy.h"
@@ -75,6 +76,7 @@ struct learner {
 	struct use *uses;
 	size_t n_uses, size;
 	size_t n_allowed, n_refused; /* events */
+	uint64_t n_missing;
 	/* Made anew by learner_write(). */
 	struct node *root;
 	struct glob *globs;
@@ -919,12 +921,19 @@ static void tell_refused(const struct learner *l, const struct node *n, FILE *f,
 		tell_refused(l, c, f, n_told);
 }
 
+void learner_set_missing(struct learner *l, uint64_t n)
+{
+	l->n_missing = n;
+}
+
 static void put_all(const struct learner *l, const char *source, FILE *f)
 {
 	size_t n_told = 0;
 
 	(void) fprintf(f, "# Learned from %s: %zu access%s, and %zu that %s refused.\n", source, l->n_allowed, l->n_allowed == 1 ? "" : "es",
 		       l->n_refused, l->n_refused == 1 ? "was" : "were");
+	if (l->n_missing > 0)
+		(void) fprintf(f, "# Not complete: of %" PRIu64 " more it is not known what they were.\n", l->n_missing);
 	(void) fputs("# What is not named here is not there. A name of a directory stands for all that is in it; where three or more things\n"
 		     "# of one directory were used, that directory, or a glob, stands for them.\n", f);
 	put_policy(l, f);

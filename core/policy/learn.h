@@ -18,6 +18,7 @@
  */
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "base/macro.h"
@@ -46,6 +47,8 @@ struct learner *learner_free(struct learner *l);
 DEFINE_CLEANUP(struct learner *, learner_free)
 
 int learner_add(struct learner *l, const struct learn_event *e);
+/* So many events there were besides, and nobody knows what: the policy says so. */
+void learner_set_missing(struct learner *l, uint64_t n);
 /*
  * Writes the policy. source is what is said of where the events come from, as in "the log of sandbox box". -EINVAL: the shipped policy
  * cannot be compiled in this world. Errors in writing are f's.

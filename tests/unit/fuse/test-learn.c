@@ -101,6 +101,26 @@ static void test_learn(void **state)
 	assert_null(strstr(text, "xxx"));
 }
 
+/* What the log does not have any more may have been something else. */
+static void test_gone(void **state)
+{
+	struct fixture *f = *state;
+	const struct log_config small = { .max_bytes = 1 };
+	_cleanup_free_ char *text = NULL;
+	struct problem p = { 0 };
+	struct log *l;
+
+	assert_int_equal(log_open(sandbox_fd(f->sandbox), &small, &l), 0);
+	log_add(l, &(struct log_event) { .op = "read", .path = "/home/u/a", .verdict = "cow" });
+	log_add(l, &(struct log_event) { .op = "read", .path = "/home/u/b", .verdict = "cow" });
+	log_add(l, &(struct log_event) { .op = "read", .path = "/home/u/c", .verdict = "cow" });
+	log_close(l);
+	assert_int_equal(learn("box", &text, &p), 0);
+	assert_non_null(strstr(text, "sandbox \"box\": 2 accesses, and 0 that were refused.\n"
+				     "# Not complete: of 1 more it is not known what they were.\n"));
+	assert_null(strstr(text, "~/a"));
+}
+
 /* What its own policy hides is not learned, though nobody asked for it. */
 static void test_own_policy(void **state)
 {
@@ -150,6 +170,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_learn, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_own_policy, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nothing, setup, teardown),
 	};
