@@ -15,21 +15,41 @@
 #include "base/fd.h"
 #include "base/fold.h"
 
+/* The beginning of a file in the thread's directory, as text. */
+static bool read_proc(pid_t tid, const char *name, char *buf, size_t size)
+{
+	char path[40];
+	_cleanup_close_ int fd = -EBADF;
+	ssize_t n;
+
+	(void) snprintf(path, sizeof(path), "/proc/%d/%s", (int) tid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd >= 0 ? read(fd, buf, size - 1) : -1;
+	if (n <= 0)
+		return false;
+	buf[n] = '\0';
+	return true;
+}
+
+pid_t caller_process(pid_t tid)
+{
+	char status[512]; /* the name of the program, of which the kernel escapes line ends, and two lines come before it */
+	const char *line = NULL;
+
+	if (tid > 0 && read_proc(tid, "status", status, sizeof(status)))
+		line = strstr(status, "\nTgid:\t");
+	return line ? (pid_t) atoi(line + strlen("\nTgid:\t")) : tid;
+}
+
 /* The addresses of the two paths of a rename. */
 static bool find_rename(pid_t tid, uint64_t *ret_old, uint64_t *ret_new)
 {
-	char path[40], text[256];
-	_cleanup_close_ int fd = -EBADF;
 	unsigned long long arg[4];
+	char text[256];
 	long nr;
-	ssize_t n;
 
-	(void) snprintf(path, sizeof(path), "/proc/%d/syscall", (int) tid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
-	if (n <= 0)
+	if (!read_proc(tid, "syscall", text, sizeof(text)))
 		return false;
-	text[n] = '\0';
 	if (sscanf(text, "%ld %llx %llx %llx %llx", &nr, &arg[0], &arg[1], &arg[2], &arg[3]) != 5)
 		return false; /* "running", or in no call */
 #ifdef SYS_rename

@@ -1,6 +1,6 @@
 #pragma once
 
-/* What the program that waits for a look-up is about to do: for the one case in which the kernel does not say, and it matters. */
+/* What /proc says of the program that waits for an answer: who it is, and in the one case where it matters what it is about to do. */
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -11,3 +11,6 @@
  * be seen: that takes the rights of a debugger, ptrace(2).
  */
 bool caller_changes_case(pid_t tid, const char *name);
+
+/* The process that a thread belongs to: requests have the thread's id. The thread's, if it cannot be seen. */
+pid_t caller_process(pid_t tid);

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "fuse/caller.h"
 #include "fuse/control.h"
 #include "fuse/policies.h"
 #include "fuse/problem.h"
@@ -232,6 +233,7 @@ void warden_report(void *warden, const struct overlay_report *r)
 	if (!w->log)
 		return;
 	e.exe = exe_of(e.pid, exe);
+	e.pid = caller_process(e.pid);
 	log_add(w->log, &e);
 }
 
