@@ -41,6 +41,18 @@ pid_t caller_process(pid_t tid)
 	return line ? (pid_t) atoi(line + strlen("\nTgid:\t")) : tid;
 }
 
+bool caller_comm(pid_t pid, char ret[static CALLER_COMM_BYTES])
+{
+	size_t len;
+
+	if (pid <= 0 || !read_proc(pid, "comm", ret, CALLER_COMM_BYTES))
+		return false;
+	len = strlen(ret);
+	if (len > 0 && ret[len - 1] == '\n')
+		ret[len - 1] = '\0';
+	return true;
+}
+
 /* The addresses of the two paths of a rename. */
 static bool find_rename(pid_t tid, uint64_t *ret_old, uint64_t *ret_new)
 {

@@ -14,3 +14,7 @@ bool caller_changes_case(pid_t tid, const char *name);
 
 /* The process that a thread belongs to: requests have the thread's id. The thread's, if it cannot be seen. */
 pid_t caller_process(pid_t tid);
+
+#define CALLER_COMM_BYTES 64
+/* What a process calls itself, which it may change as it likes. Its file a program can keep from being seen, but not this. */
+bool caller_comm(pid_t pid, char ret[static CALLER_COMM_BYTES]);

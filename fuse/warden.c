@@ -202,7 +202,10 @@ static const char *verdict_name(const struct overlay_report *r)
 	return r->error == EACCES && r->rule == v->exec_rule && v->noexec && v->access > POLICY_DENY ? "noexec" : names[v->access];
 }
 
-/* The program that waits for us: it is there, and reading a link of /proc asks no file system. */
+/*
+ * The program that waits for us: it is there, and reading a link of /proc asks no file system. That takes the rights of a debugger, and
+ * so a program that is not dumpable can be seen by root only.
+ */
 static const char *exe_of(pid_t pid, char buf[static PATH_MAX])
 {
 	char link[32];
@@ -220,7 +223,7 @@ void warden_report(void *warden, const struct overlay_report *r)
 {
 	struct warden *w = warden;
 	const struct policy_rule *rule = r->rule != POLICY_NO_RULE ? policy_rule(r->policy, r->rule) : NULL;
-	char exe[PATH_MAX];
+	char exe[PATH_MAX], comm[CALLER_COMM_BYTES];
 	struct log_event e = {
 		.pid = r->who->pid, .uid = r->who->uid, .op = r->op, .path = r->path, .path2 = r->path2, .is_dir = r->is_dir, .cut = r->cut,
 		.verdict = verdict_name(r), .error = r->error,
@@ -234,6 +237,8 @@ void warden_report(void *warden, const struct overlay_report *r)
 		return;
 	e.exe = exe_of(e.pid, exe);
 	e.pid = caller_process(e.pid);
+	if (!e.exe && caller_comm(e.pid, comm))
+		e.comm = comm;
 	log_add(w->log, &e);
 }
 

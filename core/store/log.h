@@ -17,8 +17,9 @@
  *   {"time": …, "stopped": 37, "error": "ENOSPC", "from": …, "to": …}       could not be written at all
  *   {"time": …, "rotated": 91000, "from": …, "to": …}                       were in the files that log.1 has taken the place of
  *
- * "exe", "path2", "error" and "rule" are left out where there is none, "count" and "until" where it is one event; "dir": true says that path
- * is a directory, "cut": true that a text was too long. Strings that are not UTF-8 are written as {"bytes": "2f6d6e74ff"}. An error without a name is a number.
+ * "exe", "path2", "error" and "rule" are left out where there is none, "count" and "until" where it is one event. Without "exe" there is
+ * "comm", if that is known: what the program calls itself. "dir": true says that path is a directory, "cut": true that a text was too
+ * long. Strings that are not UTF-8 are written as {"bytes": "2f6d6e74ff"}. An error without a name is a number.
  *
  * Thread rule: log_add(), log_flush() and log_get_status() from any thread, until log_close(). After a fork() the log is the parent's.
  */
@@ -50,6 +51,7 @@ struct log_event {
 	pid_t pid;
 	uid_t uid;
 	const char *exe;      /* NULL: not known */
+	const char *comm;     /* what the program calls itself, to be used where exe is not known; else NULL */
 	const char *op;	      /* "read", "write", "create", "look", "list", "exec", "remove", "rename", "link", "attr" … */
 	const char *path;     /* absolute, in the view */
 	const char *path2;    /* rename, link: where to; else NULL */

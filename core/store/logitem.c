@@ -20,8 +20,9 @@ void log_span_add(struct log_span *to, const struct log_span *s)
 }
 
 static const size_t text_max[LOG_N_TEXTS] = {
-	[LOG_TEXT_EXE] = LOG_TEXT_MAX,     [LOG_TEXT_OP] = LOG_TEXT_MAX,	  [LOG_TEXT_PATH] = LOG_PATH_MAX, [LOG_TEXT_PATH2] = LOG_PATH_MAX,
-	[LOG_TEXT_VERDICT] = LOG_TEXT_MAX, [LOG_TEXT_RULE_SOURCE] = LOG_TEXT_MAX, [LOG_TEXT_RULE] = LOG_TEXT_MAX,
+	[LOG_TEXT_EXE] = LOG_TEXT_MAX,     [LOG_TEXT_COMM] = LOG_TEXT_MAX,    [LOG_TEXT_OP] = LOG_TEXT_MAX,	     [LOG_TEXT_PATH] = LOG_PATH_MAX,
+	[LOG_TEXT_PATH2] = LOG_PATH_MAX, [LOG_TEXT_VERDICT] = LOG_TEXT_MAX, [LOG_TEXT_RULE_SOURCE] = LOG_TEXT_MAX,
+	[LOG_TEXT_RULE] = LOG_TEXT_MAX,
 };
 
 /* How much of a text is copied: all, or so much that the mark fits, and no character is cut in two. */
@@ -43,13 +44,13 @@ void log_item_init(struct log_item *item, struct log_texts *texts, const struct 
 	size_t size = sizeof(*item);
 
 	*texts = (struct log_texts) { .v = {
-		[LOG_TEXT_EXE] = e->exe,	     [LOG_TEXT_OP] = e->op,		      [LOG_TEXT_PATH] = e->path,
-		[LOG_TEXT_PATH2] = e->path2,	     [LOG_TEXT_VERDICT] = e->verdict,
+		[LOG_TEXT_EXE] = e->exe,	     [LOG_TEXT_COMM] = e->comm,		      [LOG_TEXT_OP] = e->op,
+		[LOG_TEXT_PATH] = e->path,	     [LOG_TEXT_PATH2] = e->path2,	      [LOG_TEXT_VERDICT] = e->verdict,
 		[LOG_TEXT_RULE_SOURCE] = e->rule_source, [LOG_TEXT_RULE] = e->rule_text,
 	} };
 	*item = (struct log_item) {
 		.when = e->when, .pid = e->pid, .uid = e->uid, .error = e->error, .rule_line = e->rule_line,
-		.is_dir = e->is_dir, .cut = (uint16_t) (e->cut << LOG_TEXT_PATH),
+		.is_dir = e->is_dir, .cut = (uint32_t) e->cut << LOG_TEXT_PATH,
 	};
 	if (e->when.tv_sec == 0 && e->when.tv_nsec == 0)
 		(void) clock_gettime(CLOCK_REALTIME, &item->when); /* it exists */
@@ -61,7 +62,7 @@ void log_item_init(struct log_item *item, struct log_texts *texts, const struct 
 			continue;
 		texts->n[i] = length(texts->v[i], text_max[i], &cut);
 		item->len[i] = (uint16_t) (texts->n[i] + (cut ? CUT_MARK_LEN : 0));
-		item->cut |= (uint16_t) (cut << i);
+		item->cut |= (uint32_t) cut << i;
 		size += item->len[i] + 1u;
 	}
 	item->size = (size + 7) / 8 * 8;
@@ -152,8 +153,8 @@ static char *put_error(char *to, int error)
 static char *put_texts(char *to, const struct log_item *item, enum log_text first, enum log_text last)
 {
 	static const char *const keys[LOG_N_TEXTS] = {
-		[LOG_TEXT_EXE] = "exe",	    [LOG_TEXT_OP] = "op",		   [LOG_TEXT_PATH] = "path", [LOG_TEXT_PATH2] = "path2",
-		[LOG_TEXT_VERDICT] = "verdict", [LOG_TEXT_RULE_SOURCE] = "source", [LOG_TEXT_RULE] = "text",
+		[LOG_TEXT_EXE] = "exe",	    [LOG_TEXT_COMM] = "comm",		   [LOG_TEXT_OP] = "op",     [LOG_TEXT_PATH] = "path",
+		[LOG_TEXT_PATH2] = "path2", [LOG_TEXT_VERDICT] = "verdict", [LOG_TEXT_RULE_SOURCE] = "source", [LOG_TEXT_RULE] = "text",
 	};
 	const char *text = (const char *) (item + 1);
 

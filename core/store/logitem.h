@@ -18,6 +18,7 @@
 
 enum log_text {
 	LOG_TEXT_EXE,
+	LOG_TEXT_COMM,
 	LOG_TEXT_OP,
 	LOG_TEXT_PATH,
 	LOG_TEXT_PATH2,
@@ -35,9 +36,9 @@ struct log_item {
 	uid_t uid;
 	int32_t error;
 	uint32_t rule_line;
-	uint64_t is_dir; /* as wide as leaves no gap */
-	uint16_t len[LOG_N_TEXTS]; /* without the NUL; or LOG_NO_TEXT */
-	uint16_t cut;	       /* bit (1 << enum log_text) */
+	uint32_t is_dir;
+	uint32_t cut; /* bit (1 << enum log_text) */
+	uint16_t len[LOG_N_TEXTS]; /* without the NUL; or LOG_NO_TEXT. That many leave no gap at the end */
 };
 
 #define LOG_TEXTS_MAX (2 * LOG_PATH_MAX + (LOG_N_TEXTS - 2) * LOG_TEXT_MAX)

@@ -33,6 +33,7 @@
 
 enum string {
 	STRING_EXE,
+	STRING_COMM,
 	STRING_OP,
 	STRING_PATH,
 	STRING_PATH2,
@@ -153,8 +154,8 @@ static uint64_t parse_number(const json_t *j, uint64_t none)
 static int parse_access(struct log_reader *r, const json_t *j)
 {
 	static const char *const keys[] = {
-		[STRING_EXE] = "exe",	  [STRING_OP] = "op",		[STRING_PATH] = "path",
-		[STRING_PATH2] = "path2", [STRING_VERDICT] = "verdict",
+		[STRING_EXE] = "exe",	  [STRING_COMM] = "comm",   [STRING_OP] = "op",
+		[STRING_PATH] = "path",	  [STRING_PATH2] = "path2", [STRING_VERDICT] = "verdict",
 	};
 	struct log_record *rec = &r->record;
 	const json_t *rule = json_object_get(j, "rule");
@@ -176,6 +177,7 @@ static int parse_access(struct log_reader *r, const json_t *j)
 	if (e < 0)
 		return e;
 	rec->exe = r->strings[STRING_EXE];
+	rec->comm = r->strings[STRING_COMM];
 	rec->op = r->strings[STRING_OP];
 	rec->path = r->strings[STRING_PATH];
 	rec->path2 = r->strings[STRING_PATH2];

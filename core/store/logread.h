@@ -31,7 +31,7 @@ struct log_record {
 	uint64_t count;
 	pid_t pid;
 	uid_t uid;
-	const char *exe, *op, *path, *path2, *verdict;
+	const char *exe, *comm, *op, *path, *path2, *verdict;
 	int error;		/* positive errno; 0: none, or one that has no number here */
 	const char *error_name; /* as in the file */
 	const char *rule_source, *rule_text;

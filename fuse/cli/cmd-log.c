@@ -66,17 +66,20 @@ static unsigned int put_escaped(const char *s)
 	return escape_put(stdout, s, "\\\"");
 }
 
-/* As one word: in quotes where it would look like several, or none. */
-static unsigned int put_word(const char *s)
+static unsigned int put_quoted(const char *s)
 {
 	unsigned int width;
 
-	if (*s && !s[strcspn(s, " \"")])
-		return put_escaped(s);
 	(void) putchar('"');
 	width = put_escaped(s);
 	(void) putchar('"');
 	return width + 2;
+}
+
+/* As one word: in quotes where it would look like several, or none. */
+static unsigned int put_word(const char *s)
+{
+	return *s && !s[strcspn(s, " \"")] ? put_escaped(s) : put_quoted(s);
 }
 
 /* An attribute of the terminal; "0": none any more. NULL: leave it as it is. */
@@ -127,8 +130,17 @@ static void put_time(struct view *v, const struct timespec *when)
 static void put_who(struct view *v, const struct log_record *rec)
 {
 	const char *slash = rec->exe ? strrchr(rec->exe, '/') : NULL;
-	unsigned int width = rec->exe ? put_word(slash ? slash + 1 : rec->exe) : 0;
+	const char *name = slash ? slash + 1 : rec->exe;
+	unsigned int width = 0;
 
+	/* A program's word for itself is in parentheses, and so the name of a file that begins with one is in quotes. */
+	if (name) {
+		width = *name == '(' ? put_quoted(name) : put_word(name);
+	} else if (rec->comm) {
+		(void) putchar('(');
+		width = put_word(rec->comm) + 2;
+		(void) putchar(')');
+	}
 	pad(v, COLUMN_WHO, width + (unsigned int) printf("[%d]", (int) rec->pid));
 }
 

@@ -39,6 +39,12 @@ is "$("$OSFUSE" log --json box 2>/dev/null | sed -n 2p)" "$(sed -n 1p "$box/log"
 "$OSFUSE" log --json box 2>/dev/null | "$PYTHON" -c 'import json, sys; [json.loads(l) for l in sys.stdin]'
 is "$("$OSFUSE" log empty 2>&1)" ""
 
+name='"op":"read","path":"/x","verdict":"cow"'
+for who in '"comm":"cat"' '"comm":"a )[1]"' '"exe":"/usr/bin/(cat)"'; do
+	record 2024-05-03T00:00:00 "$who,$name"
+done
+is "$("$OSFUSE" log --since 2024-05-03 box 2>/dev/null | sed -n 's/^.*00:00:00  \(.*\)\[4711].*/\1/p' | xargs -d '\n')" '(cat) ("a )[1]") "(cat)"'
+
 fails 1 'none.*no sandbox' "$OSFUSE" log none
 fails 1 'no sandbox' "$OSFUSE" log ../box
 fails 2 'NAME' "$OSFUSE" log

@@ -4,9 +4,10 @@
 import json
 import os
 import subprocess
+import sys
 import threading
 
-from sandbox import OSFUSE, Sandbox, result
+from sandbox import AS_ROOT, OSFUSE, Sandbox, result
 
 
 def records(box):
@@ -33,4 +34,32 @@ def test_process():
     box.unmount()
 
 
+NAMELESS = """
+import ctypes, os, sys
+libc = ctypes.CDLL(None)
+libc.prctl(4, 0)  # PR_SET_DUMPABLE
+libc.prctl(15, b"in\\ncognito")  # PR_SET_NAME
+try:
+    os.stat(sys.argv[1])
+except OSError:
+    pass
+"""
+
+
+def test_nameless():
+    """Where its file cannot be seen, it is at least said what a program calls itself."""
+    box = Sandbox("nameless", "hide /s*\n")
+    box.mount()
+    program = subprocess.Popen([sys.executable, "-c", NAMELESS, box.mnt + "/s"])
+    assert program.wait() == 0
+    seen = of_path(box, "/s")
+    assert seen["pid"] == program.pid, seen
+    if AS_ROOT:
+        assert os.path.basename(seen["exe"]).startswith("python") and "comm" not in seen, seen
+    else:
+        assert "exe" not in seen and seen["comm"] == "in\ncognito", seen
+    box.unmount()
+
+
 test_process()
+test_nameless()

@@ -186,7 +186,7 @@ static void test_fields(void **state)
 {
 	struct fixture *f = *state;
 	_cleanup_(log_reader_freep) struct log_reader *r = open_reader(f);
-	struct log_event bare = { .op = "rename", .path = "/a", .path2 = "/b", .verdict = "cow" };
+	struct log_event bare = { .comm = "a b", .op = "rename", .path = "/a", .path2 = "/b", .verdict = "cow" };
 	struct log *l = open_log(f, 0, 0);
 	const struct log_record *rec;
 	struct stat st;
@@ -207,6 +207,7 @@ static void test_fields(void **state)
 	assert_int_equal(rec->uid, 1000);
 	assert_int_equal(rec->count, 1);
 	assert_string_equal(rec->exe, refusal.exe);
+	assert_null(rec->comm);
 	assert_string_equal(rec->op, "read");
 	assert_string_equal(rec->path, refusal.path);
 	assert_null(rec->path2);
@@ -221,6 +222,7 @@ static void test_fields(void **state)
 
 	rec = next(r);
 	assert_null(rec->exe);
+	assert_string_equal(rec->comm, "a b");
 	assert_string_equal(rec->path2, "/b");
 	assert_int_equal(rec->error, 0);
 	assert_null(rec->error_name);
