@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/macro.h"
+
 /* How many bytes the character at s takes, of n that are there; 0: that is no character. */
 static inline size_t utf8_decode(const char *s, size_t n, uint32_t *ret)
 {
@@ -28,12 +30,24 @@ static inline size_t utf8_decode(const char *s, size_t n, uint32_t *ret)
 }
 
 /*
- * What a terminal obeys, or what makes text look like other text: controls, marks of direction, separators, things without
- * width. Names that programs have made are not shown to people with these in them.
+ * What a terminal obeys, or what makes text look like other text: controls, marks of direction, separators, blanks that are not the
+ * common one, and all that need not be seen (Default_Ignorable_Code_Point of Unicode, and others of which that is true). Names that
+ * programs have made are not shown to people with these in them.
  */
 static inline bool utf8_is_trick(uint32_t c)
 {
-	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0xad || c == 0x61c || c == 0x180e || (c >= 0x200b && c <= 0x200f) ||
-	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff || (c >= 0xfff9 && c <= 0xfffb) ||
-	       (c >= 0xe0000 && c <= 0xe0fff);
+	static const struct {
+		uint32_t first, last;
+	} tricks[] = {
+		{ 0, 0x1f }, { 0x7f, 0xa0 }, { 0xad, 0xad }, { 0x34f, 0x34f }, { 0x61c, 0x61c }, { 0x115f, 0x1160 }, { 0x1680, 0x1680 },
+		{ 0x17b4, 0x17b5 }, { 0x180b, 0x180f }, { 0x2000, 0x200f }, { 0x2028, 0x202f }, { 0x205f, 0x206f }, { 0x2800, 0x2800 },
+		{ 0x3000, 0x3000 }, { 0x3164, 0x3164 }, { 0xfe00, 0xfe0f }, { 0xfeff, 0xfeff }, { 0xffa0, 0xffa0 }, { 0xfff0, 0xfffb },
+		{ 0x13430, 0x1343f }, { 0x16fe4, 0x16fe4 }, { 0x1bca0, 0x1bca3 }, { 0x1d159, 0x1d159 }, { 0x1d173, 0x1d17a },
+		{ 0xe0000, 0xe0fff },
+	};
+	size_t i = 0;
+
+	while (i < ARRAY_SIZE(tricks) && c > tricks[i].last)
+		i++;
+	return i < ARRAY_SIZE(tricks) && c >= tricks[i].first;
 }
