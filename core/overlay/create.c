@@ -397,12 +397,22 @@ static int link_source(struct overlay *ov, struct node *n, const struct spot *s,
 	return r;
 }
 
+static int report_link(struct overlay *ov, const struct actor *who, struct node *n, struct node *dir, const char *name, int error)
+{
+	char old_name[NAME_BYTES];
+	struct node *old_dir = node_parent(ov, n, old_name);
+
+	if (!old_dir)
+		return gate_report_name(ov, who, GATE_LINK, dir, name, n->type, error);
+	(void) gate_report_two(ov, who, GATE_LINK, old_dir, old_name, dir, name, n->type, error);
+	(void) node_unref(ov, old_dir);
+	return error;
+}
+
 /* A link that would let more, or something else, be done with the object than its names do: as between file systems. */
 static int check_class(struct overlay *ov, const struct actor *who, struct node *n, struct node *dir, const char *name)
 {
 	struct ruling ruling;
-	char old_name[NAME_BYTES];
-	struct node *old_dir;
 	JUDGEMENT(j);
 	int r = judge_node(ov, n, &ruling);
 
@@ -410,12 +420,7 @@ static int check_class(struct overlay *ov, const struct actor *who, struct node 
 		r = judge_name(ov, dir, name, &j);
 	if (r < 0 || ruling_same_rights(&ruling, judged(&j, n->type)))
 		return r;
-	old_dir = node_parent(ov, n, old_name);
-	if (!old_dir)
-		return gate_report_name(ov, who, GATE_LINK, dir, name, n->type, -EXDEV);
-	r = gate_report_two(ov, who, GATE_LINK, old_dir, old_name, dir, name, n->type, -EXDEV);
-	(void) node_unref(ov, old_dir);
-	return r;
+	return report_link(ov, who, n, dir, name, -EXDEV);
 }
 
 static int link_named(struct overlay *ov, const struct actor *who, struct node *n, struct node *dir, const char *name,
@@ -459,7 +464,7 @@ static int link_named(struct overlay *ov, const struct actor *who, struct node *
 int overlay_link(struct overlay *ov, const struct actor *who, struct node *n, struct node *dir, const char *name,
 		 struct entry *ret)
 {
-	bool direct = false;
+	bool direct = false, log = false;
 	FOUND(f);
 	int r = create_check_name(ov, name);
 
@@ -472,11 +477,13 @@ int overlay_link(struct overlay *ov, const struct actor *who, struct node *n, st
 			r = -EEXIST;
 	}
 	if (r == 0)
-		r = gate_node(ov, who, GATE_LINK, n);
+		r = gate_half_node(ov, who, GATE_LINK, n, &log);
 	if (r == 0)
-		r = gate_name(ov, who, GATE_CREATE, dir, name, n->type);
+		r = gate_half_name(ov, who, GATE_CREATE, dir, name, n->type, &log);
 	if (r == 0)
 		r = check_class(ov, who, n, dir, name);
+	if (r == 0 && log)
+		(void) report_link(ov, who, n, dir, name, 0);
 	if (r == 0) {
 		direct = ruling_is_direct(judged(&f.j, n->type));
 		r = create_check_place(ov, who, GATE_LINK, dir, name, &f.j, n->type);

@@ -214,7 +214,7 @@ static int rule_of(enum gate_op op, const struct policy_verdict *v, const struct
 	bool may_run = v->access > POLICY_DENY;
 
 	if (error == 0)
-		return v->log_rule;
+		return v->log_rule == POLICY_NO_RULE && other ? other->log_rule : v->log_rule;
 	if (other && v->access == other->access && v->noexec != other->noexec)
 		return v->exec_rule != POLICY_NO_RULE ? v->exec_rule : other->exec_rule;
 	if (op == GATE_EXEC && v->noexec && may_run)
@@ -263,7 +263,7 @@ static bool is_guarded(const struct ruling *ruling, int refused)
 	return refused == -EROFS && ruling_is_direct(ruling) && ruling->fixed;
 }
 
-int gate_node(struct overlay *ov, const struct actor *who, enum gate_op op, struct node *n)
+int gate_half_node(struct overlay *ov, const struct actor *who, enum gate_op op, struct node *n, bool *log)
 {
 	struct ruling ruling;
 	int r = is_fixed_change(op) ? judge_node_to_change(ov, n, &ruling) : judge_node(ov, n, &ruling);
@@ -271,12 +271,22 @@ int gate_node(struct overlay *ov, const struct actor *who, enum gate_op op, stru
 	if (r < 0)
 		return r;
 	r = gate_shuts(&ruling, n->type) ? -ruling.error : gate_decide(op, &ruling);
-	if (r < 0 || (ruling.log && op != GATE_STAT))
+	if (r < 0)
 		(void) report(ov, who, op, &(struct place_of_deed) { n, NULL, n->type, false, is_guarded(&ruling, r) }, NULL, r);
+	*log |= ruling.log;
 	return r;
 }
 
-int gate_name(struct overlay *ov, const struct actor *who, enum gate_op op, struct node *dir, const char *name, mode_t type)
+int gate_node(struct overlay *ov, const struct actor *who, enum gate_op op, struct node *n)
+{
+	bool log = false;
+	int r = gate_half_node(ov, who, op, n, &log);
+
+	return r == 0 && log && op != GATE_STAT ? gate_report_node(ov, who, op, n, 0) : r;
+}
+
+int gate_half_name(struct overlay *ov, const struct actor *who, enum gate_op op, struct node *dir, const char *name, mode_t type,
+		   bool *log)
 {
 	const struct ruling *ruling;
 	JUDGEMENT(j);
@@ -286,9 +296,18 @@ int gate_name(struct overlay *ov, const struct actor *who, enum gate_op op, stru
 		return r;
 	ruling = judged(&j, type);
 	r = gate_decide(op, ruling);
-	if (r < 0 || (ruling->log && op != GATE_STAT))
+	if (r < 0)
 		(void) report(ov, who, op, &(struct place_of_deed) { dir, name, type, !name, is_guarded(ruling, r) }, NULL, r);
+	*log |= ruling->log;
 	return r;
+}
+
+int gate_name(struct overlay *ov, const struct actor *who, enum gate_op op, struct node *dir, const char *name, mode_t type)
+{
+	bool log = false;
+	int r = gate_half_name(ov, who, op, dir, name, type, &log);
+
+	return r == 0 && log && op != GATE_STAT ? gate_report_name(ov, who, op, dir, name, type, 0) : r;
 }
 
 int gate_report_node(struct overlay *ov, const struct actor *who, enum gate_op op, struct node *n, int error)

@@ -28,6 +28,13 @@ enum gate_op {
 int gate_node(struct overlay *ov, const struct actor *who, enum gate_op op, struct node *n);
 /* The same of a name. type: S_IFMT of what it is, or is to be. name: NULL: of a file that has none (yet). */
 int gate_name(struct overlay *ov, const struct actor *who, enum gate_op op, struct node *dir, const char *name, mode_t type);
+/*
+ * The same of one of the two that a deed is about. A refusal is reported; that it was allowed is the caller's to report, as one, if log was
+ * set: it is never cleared.
+ */
+int gate_half_node(struct overlay *ov, const struct actor *who, enum gate_op op, struct node *n, bool *log);
+int gate_half_name(struct overlay *ov, const struct actor *who, enum gate_op op, struct node *dir, const char *name, mode_t type,
+		   bool *log);
 
 /*
  * Is it to be kept from being found at all? The kernel opens devices, pipes and sockets by itself, whatever their attributes are if

@@ -160,7 +160,7 @@ static bool is_in_lower_only(struct overlay *ov, struct node *n)
 	return n->layer == LAYER_LOWER && !(n->places && n->places->n > 1);
 }
 
-static int refuse_two(struct rename *rn, const struct end *a, const struct end *b, int error)
+static int report_two(const struct rename *rn, const struct end *a, const struct end *b, int error)
 {
 	return gate_report_two(rn->ov, rn->who, GATE_RENAME, a->dir, a->name, b->dir, b->name, a->node->type, error);
 }
@@ -192,7 +192,7 @@ static int check_move(struct rename *rn, const struct end *from, const struct en
 			rn->enters |= r == 1;
 		}
 	}
-	return r < 0 ? r : r == 1 ? 0 : refuse_two(rn, from, to, -EXDEV);
+	return r < 0 ? r : r == 1 ? 0 : report_two(rn, from, to, -EXDEV);
 }
 
 static int check_moves(struct rename *rn)
@@ -202,9 +202,9 @@ static int check_moves(struct rename *rn)
 	return r == 0 && rn->flags & RENAME_EXCHANGE ? check_move(rn, &rn->to, &rn->from) : r;
 }
 
-static int gate_end(const struct rename *rn, const struct end *e, enum gate_op op, mode_t type)
+static int gate_end(const struct rename *rn, const struct end *e, enum gate_op op, mode_t type, bool *log)
 {
-	return gate_name(rn->ov, rn->who, op, e->dir, e->name, type);
+	return gate_half_name(rn->ov, rn->who, op, e->dir, e->name, type, log);
 }
 
 /* What the policy forbids. What goes away from a name, and what comes to it. */
@@ -212,18 +212,23 @@ static int check_policy(struct rename *rn)
 {
 	struct node *from = rn->from.node, *to = rn->to.node;
 	bool exchange = rn->flags & RENAME_EXCHANGE;
-	int r = gate_end(rn, &rn->from, GATE_RENAME, from->type);
+	bool log = false, log_removal = false;
+	int r = gate_end(rn, &rn->from, GATE_RENAME, from->type, &log);
 
 	if (r == 0)
-		r = gate_end(rn, &rn->to, S_ISDIR(from->type) ? GATE_MKDIR : GATE_CREATE, from->type);
+		r = gate_end(rn, &rn->to, S_ISDIR(from->type) ? GATE_MKDIR : GATE_CREATE, from->type, &log);
 	if (r == 0 && to)
-		r = gate_end(rn, &rn->to, exchange ? GATE_RENAME : GATE_REMOVE, to->type);
+		r = gate_end(rn, &rn->to, exchange ? GATE_RENAME : GATE_REMOVE, to->type, exchange ? &log : &log_removal);
 	if (r == 0 && exchange)
-		r = gate_end(rn, &rn->from, S_ISDIR(to->type) ? GATE_MKDIR : GATE_CREATE, to->type);
+		r = gate_end(rn, &rn->from, S_ISDIR(to->type) ? GATE_MKDIR : GATE_CREATE, to->type, &log);
 	if (r == 0)
 		r = check_moves(rn);
 	if (r == 0)
 		rn->direct = ruling_is_direct(judged(&rn->from.j, from->type));
+	if (r == 0 && log)
+		(void) report_two(rn, &rn->from, &rn->to, 0);
+	if (r == 0 && log_removal)
+		(void) gate_report_name(rn->ov, rn->who, GATE_REMOVE, rn->to.dir, rn->to.name, to->type, 0);
 	return r;
 }
 
@@ -273,7 +278,7 @@ static int prepare_direct(struct rename *rn)
 			continue;
 		r = copyup_for_change(ov, rn->who, nodes[i], COPYUP_META);
 		if (r == 0 && !is_in_lower_only(ov, nodes[i]))
-			r = refuse_two(rn, &rn->from, &rn->to, -EXDEV);
+			r = report_two(rn, &rn->from, &rn->to, -EXDEV);
 	}
 	return r;
 }

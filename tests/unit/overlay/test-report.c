@@ -2,9 +2,10 @@
 
 #include "fixture.h"
 
-/* What was told since it was asked last: "OP PATH", in order, a comma between them. */
+/* What was told since it was asked last: "OP PATH" or "OP PATH -> PATH", in order, a comma between them. */
 struct heard {
 	char text[1024];
+	int rule; /* of the last */
 };
 
 static void hear(void *arg, const struct overlay_report *r)
@@ -12,7 +13,9 @@ static void hear(void *arg, const struct overlay_report *r)
 	struct heard *h = arg;
 	size_t n = strlen(h->text);
 
-	(void) snprintf(h->text + n, sizeof(h->text) - n, "%s%s %s", n > 0 ? ", " : "", r->op, r->path);
+	(void) snprintf(h->text + n, sizeof(h->text) - n, "%s%s %s%s%s", n > 0 ? ", " : "", r->op, r->path, r->path2 ? " -> " : "",
+			r->path2 ? r->path2 : "");
+	h->rule = r->rule;
 }
 
 static void open_recorded(struct fixture *f, struct heard *h)
@@ -98,12 +101,43 @@ static void test_nameless(void **state)
 	overlay_forget(f->ov, e.node, 1);
 }
 
+static void assert_told(struct heard *h, const char *told)
+{
+	assert_string_equal(h->text, told);
+	assert_int_equal(h->rule, 0);
+	h->text[0] = '\0';
+}
+
+/* A deed with two paths is one record with both, whichever of them is recorded. */
+static void test_two_paths(void **state)
+{
+	struct fixture *f = *state;
+	struct heard h;
+	struct node *dir, *plain;
+	struct entry e;
+
+	open_recorded(f, &h);
+	dir = view_node(f, "logged");
+	plain = view_node(f, "plain");
+	h.text[0] = '\0';
+	assert_int_equal(overlay_link(f->ov, &f->who, plain, dir, "link", &e), 0);
+	overlay_forget(f->ov, e.node, 1);
+	assert_told(&h, "link /plain -> /logged/link");
+	assert_int_equal(overlay_rename(f->ov, &f->who, dir, "in", overlay_root(f->ov), "out", 0), 0);
+	assert_told(&h, "rename /logged/in -> /out");
+	assert_int_equal(overlay_rename(f->ov, &f->who, overlay_root(f->ov), "out", dir, "link", 0), 0);
+	assert_told(&h, "rename /out -> /logged/link, remove /logged/link");
+	assert_int_equal(overlay_rename(f->ov, &f->who, dir, "link", overlay_root(f->ov), "plain", RENAME_EXCHANGE), 0);
+	assert_told(&h, "rename /logged/link -> /plain");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FIXTURE_TEST(test_moved_in_and_out),
 		FIXTURE_TEST(test_linked),
 		FIXTURE_TEST(test_nameless),
+		FIXTURE_TEST(test_two_paths),
 	};
 
 	return FIXTURE_RUN(tests);
