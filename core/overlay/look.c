@@ -758,7 +758,7 @@ int look_entry(struct overlay *ov, struct node *dir, const char *name, struct en
 	FOUND(f);
 	int r = look_node(ov, dir, name, &f, &n);
 
-	if (r > 0 && is_shut(&f)) {
+	if (r > 0 && (is_shut(&f) || judged(&f.j, f.stx.stx_mode)->log)) {
 		(void) node_unref(ov, n);
 		return 0;
 	}

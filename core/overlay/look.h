@@ -62,6 +62,9 @@ uint64_t look_name_ino(const struct node *dir, const char *name);
 uint64_t look_made_ino(struct overlay *ov, const struct node *dir, const char *name);
 /* Of a directory: would its count of links tell of directories that do not show? */
 bool look_is_secretive(const struct found *f);
-/* A listed name, looked up for whoever lists: 1 found, with a count on it; 0 absent, or not to be found (gate_shuts()). */
+/*
+ * A listed name, looked up for whoever lists: 1 found, with a count on it; 0 absent, or not to be found (gate_shuts()), or to be looked up
+ * by whoever wants to know of it, since that is recorded.
+ */
 int look_entry(struct overlay *ov, struct node *dir, const char *name, struct entry *ret);
 int look_check_name(const char *name);

@@ -310,7 +310,7 @@ typedef bool (*overlay_dirent_fn)(void *arg, const struct overlay_dirent *d, con
 int overlay_opendir(struct overlay *ov, const struct actor *who, struct node *node, struct overlay_dir **ret);
 /*
  * plus: each entry but "." and ".." is looked up too, and a count on its node given away if the callback takes
- * it. Names that vanished in between come with plus NULL.
+ * it. Names that vanished in between, and those whose look-up is recorded, come with plus NULL.
  */
 int overlay_readdir(struct overlay_dir *dir, const struct actor *who, uint64_t off, bool plus, overlay_dirent_fn fn, void *arg);
 int overlay_fsyncdir(struct overlay_dir *dir, bool data_only);

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 
-from sandbox import AS_ROOT, OSFUSE, Sandbox, result
+from sandbox import AS_ROOT, OSFUSE, Sandbox, result, write_file
 
 
 def records(box):
@@ -61,5 +61,20 @@ def test_nameless():
     box.unmount()
 
 
+def test_listed():
+    """Whoever asks for the attributes of all that is in a directory is seen to do so, though the kernel could have had them with the names."""
+    box = Sandbox("listed", "log all\n")
+    names = ["f%d" % i for i in range(50)]
+    for name in names:
+        write_file(box.lower + "/d/" + name, "x")
+    box.mount()
+    for entry in os.scandir(box.mnt + "/d"):
+        entry.stat()
+    looked = {r["path"] for r in records(box) if r["op"] == "look"}
+    assert looked >= {"/d/" + name for name in names}, sorted(looked)
+    box.unmount()
+
+
 test_process()
 test_nameless()
+test_listed()

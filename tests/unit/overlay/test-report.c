@@ -6,6 +6,7 @@
 struct heard {
 	char text[1024];
 	int rule; /* of the last */
+	struct overlay *ov;
 };
 
 static void hear(void *arg, const struct overlay_report *r)
@@ -28,6 +29,7 @@ static void open_recorded(struct fixture *f, struct heard *h)
 	f->config.report = hear;
 	f->config.report_arg = h;
 	assert_int_equal(fixture_try_open(f), 0);
+	h->ov = f->ov;
 }
 
 /* By the node, as programs use what they have once looked up. */
@@ -131,6 +133,37 @@ static void test_two_paths(void **state)
 	assert_told(&h, "rename /logged/link -> /plain");
 }
 
+static bool take_entry(void *arg, const struct overlay_dirent *d, const struct entry *plus)
+{
+	struct heard *h = arg;
+	size_t n = strlen(h->text);
+
+	(void) snprintf(h->text + n, sizeof(h->text) - n, "%s%.*s%s", n > 0 ? ", " : "", (int) d->name_len, d->name, plus ? "+" : "");
+	if (plus)
+		overlay_forget(h->ov, plus->node, 1);
+	return true;
+}
+
+/* What a listing told of its entries nobody would look up any more. */
+static void test_listed(void **state)
+{
+	struct fixture *f = *state;
+	struct overlay_dir *d;
+	struct heard h;
+
+	open_recorded(f, &h);
+	assert_int_equal(overlay_opendir(f->ov, &f->who, overlay_root(f->ov), &d), 0);
+	h.text[0] = '\0';
+	assert_int_equal(overlay_readdir(d, &f->who, 2, true, take_entry, &h), 0);
+	overlay_releasedir(d);
+	assert_string_equal(h.text, "logged+, plain+");
+	assert_int_equal(overlay_opendir(f->ov, &f->who, view_node(f, "logged"), &d), 0);
+	h.text[0] = '\0';
+	assert_int_equal(overlay_readdir(d, &f->who, 2, true, take_entry, &h), 0);
+	overlay_releasedir(d);
+	assert_string_equal(h.text, "in");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -138,6 +171,7 @@ int main(void)
 		FIXTURE_TEST(test_linked),
 		FIXTURE_TEST(test_nameless),
 		FIXTURE_TEST(test_two_paths),
+		FIXTURE_TEST(test_listed),
 	};
 
 	return FIXTURE_RUN(tests);
