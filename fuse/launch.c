@@ -193,6 +193,8 @@ static int serve(struct daemon *d)
 		/* What the kernel knows of one spelling of a name, a change under another would leave as it was. */
 		.entry_timeout_ms = view_folds(v) ? 0 : CACHE_TIMEOUT_MS,
 		.negative_timeout_ms = view_folds(v) ? 0 : CACHE_TIMEOUT_MS,
+		/* Whoever reads one once more is recorded, too. */
+		.ask_for_links = warden_logs(v->warden),
 		.ready = on_ready,
 		.ready_arg = d,
 	};

@@ -63,7 +63,7 @@ int op_init(struct request *rq)
 		return -EPROTO;
 	}
 
-	out.flags = in->flags & WANTED_FLAGS;
+	out.flags = in->flags & WANTED_FLAGS & ~(s->ask_for_links ? FUSE_CACHE_SYMLINKS : 0);
 	out.max_readahead = in->max_readahead;
 	out.max_background = MAX_BACKGROUND;
 	out.congestion_threshold = CONGESTION_THRESHOLD;

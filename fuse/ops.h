@@ -26,6 +26,7 @@ struct session {
 	struct wire_timeout attr_valid, entry_valid, negative_valid;
 	uint32_t max_write; /* bytes in a WRITE or READ, at most */
 	bool debug;
+	bool ask_for_links;
 	bool setxattr_ext; /* SETXATTR has the long structure */
 	bool initialised;
 	int init_error; /* why INIT was refused */

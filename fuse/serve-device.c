@@ -597,6 +597,7 @@ static int serve_set_up(struct serve *s)
 	if (r < 0)
 		return r;
 	s->session.debug = s->config.debug;
+	s->session.ask_for_links = s->config.ask_for_links;
 	s->session.attr_valid = timeout_from_ms(s->config.attr_timeout_ms);
 	s->session.entry_valid = timeout_from_ms(s->config.entry_timeout_ms);
 	s->session.negative_valid = timeout_from_ms(s->config.negative_timeout_ms);

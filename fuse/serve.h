@@ -19,6 +19,7 @@ struct serve_config {
 	bool debug;		/* a line per request on stderr */
 	/* How long the kernel may answer from its cache. 0: not at all. */
 	unsigned int attr_timeout_ms, entry_timeout_ms, negative_timeout_ms;
+	bool ask_for_links; /* the kernel does not remember where symbolic links lead, as it does without a limit of time */
 	void (*ready)(void *arg); /* called once, from serve_run(), when the file system answers; may be NULL */
 	void *ready_arg;
 };

@@ -140,6 +140,15 @@ struct policy *warden_policy(const struct warden *w)
 	return w->policy;
 }
 
+bool warden_logs(const struct warden *w)
+{
+	size_t n = w->policy ? policy_n_rules(w->policy) : 0, i = 0;
+
+	while (i < n && policy_rule(w->policy, (int) i)->verb != POLICY_VERB_LOG)
+		i++;
+	return i < n;
+}
+
 const struct overlay_guards *warden_guards(struct warden *w)
 {
 	w->guards = ways_guards(&w->ways);

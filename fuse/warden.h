@@ -37,6 +37,8 @@ DEFINE_CLEANUP(struct warden *, warden_free)
 
 /* NULL: none. Borrowed. For the overlay's configuration, as is warden_report() with the warden as its argument. */
 struct policy *warden_policy(const struct warden *w);
+/* Does a rule of that have accesses recorded that were allowed? */
+bool warden_logs(const struct warden *w);
 const struct overlay_guards *warden_guards(struct warden *w);
 /* There is a mount: from it no policy is read. */
 void warden_set_own_dev(struct warden *w, dev_t dev);

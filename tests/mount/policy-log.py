@@ -75,6 +75,19 @@ def test_listed():
     box.unmount()
 
 
+def test_link():
+    """Where a link leads is asked by everybody who reads it, and not by the first one only."""
+    box = Sandbox("link", "log /l\n")
+    os.symlink("target", box.lower + "/l")
+    box.mount()
+    for _ in range(5):
+        assert os.readlink(box.mnt + "/l") == "target"
+    box.unmount()  # what was done again within a second is written then
+    n = sum(r.get("count", 1) for r in records(box) if r["op"] == "read" and r["path"] == "/l")
+    assert n == 5, n
+
+
 test_process()
 test_nameless()
 test_listed()
+test_link()
