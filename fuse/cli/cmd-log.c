@@ -355,7 +355,7 @@ static int show(struct view *v, const char *name, struct problem *p)
 	if (r == 0) {
 		logbook_tell_damage(&b);
 		if (v->n_printed == 0 && !v->json && isatty(STDERR_FILENO))
-			(void) fprintf(stderr, "Nothing recorded. Refusals are, always; 'log all' in a policy records every access.\n");
+			(void) fprintf(stderr, "Nothing recorded. Refusals are, always; 'log all' in a policy records what is allowed, too.\n");
 	}
 	logbook_done(&b);
 	return r;
@@ -405,7 +405,7 @@ static int run(int argc, char **argv, struct problem *p)
 const struct command cmd_log = {
 	.name = "log",
 	.arguments = "[--follow] [--json] [--refused] [--since TIME] NAME|MOUNTPOINT",
-	.summary = "what was refused in a sandbox and, if its policy says so, all accesses",
+	.summary = "what was refused in a sandbox and, if its policy says so, what was allowed",
 	.help = "  -f, --follow   go on with what is recorded from now on\n"
 		"  --json         the records as they are, one a line, for programs\n"
 		"  --refused      only what was refused\n"

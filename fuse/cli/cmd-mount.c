@@ -63,7 +63,7 @@ const struct command cmd_mount = {
 		"  --cow GLOB            changed in the view only, as without a rule\n"
 		"  --rw GLOB             changed in the lower itself\n"
 		"  --noexec GLOB         not run\n"
-		"  --log GLOB            every access recorded, see 'osfuse log'; \"all\" for everything\n"
+		"  --log GLOB            what is allowed is recorded, too, see 'osfuse log'; \"all\" for everything\n"
 		"\n"
 		"How it runs\n"
 		"  -f, --foreground      stay in the foreground\n"
