@@ -486,12 +486,48 @@ static int look_for_metacopy(struct overlay *ov, struct node *dir, const char *n
 	return 0;
 }
 
+/* Given once: names do not share a made-up file. Who may not give files away keeps it, and one for which no mode with x is allowed has none. */
+static int dress(struct overlay *ov, int made, uid_t uid, gid_t gid, mode_t mode)
+{
+	struct statx stx;
+	int r = io_statx(ov->io, made, NULL, LAYER_STATX_MASK, &stx);
+
+	if (r == 0 && (stx.stx_uid != uid || stx.stx_gid != gid))
+		r = io_chown(ov->io, made, NULL, uid, gid);
+	if (r == -EPERM || r == -EINVAL)
+		r = 0;
+	if (r == 0 && (stx.stx_mode & 07777) != mode)
+		r = io_chmod(ov->io, made, NULL, mode);
+	if (r == -EPERM) /* vm.memfd_noexec */
+		r = io_chmod(ov->io, made, NULL, mode & ~(mode_t) 0111);
+	return r;
+}
+
+/* A made-up file is as private as the one that it stands in front of: what is written to it may be no less of a secret. */
+static int dress_as_covered(struct overlay *ov, struct node *dir, const char *name, int made)
+{
+	struct search s;
+	FOUND(f);
+	int r;
+
+	begin(&s, ov, &f, name);
+	copy_places(ov, dir, &s);
+	r = search_layers(&s, dir, name, LAYER_LOWER);
+	if (r < 0 || !f.exists || !S_ISREG(f.stx.stx_mode))
+		return r;
+	if (f.record.has & META_RECORD_OWNER)
+		return dress(ov, made, f.record.uid, f.record.gid, f.stx.stx_mode & 0777);
+	return dress(ov, made, f.stx.stx_uid, f.stx.stx_gid, f.stx.stx_mode & 0777);
+}
+
 /* A file that the policy makes up: as if a lower had it. */
 static int take_made(struct overlay *ov, struct node *dir, const char *name, int made, struct found *f)
 {
 	const struct rules *rules = rules_now(ov);
-	int r = rules->stamp == f->j.stamp ? io_statx(ov->io, rules->made[made], NULL, LAYER_STATX_MASK, &f->stx) : -EAGAIN;
+	int r = rules->stamp == f->j.stamp ? dress_as_covered(ov, dir, name, rules->made[made]) : -EAGAIN;
 
+	if (r == 0)
+		r = io_statx(ov->io, rules->made[made], NULL, LAYER_STATX_MASK, &f->stx);
 	if (r < 0)
 		return r;
 	f->exists = true;

@@ -40,3 +40,31 @@ is "$(cat "$M/f1000")" 1000
 "$OSFUSE" policy reload "$M" >/dev/null
 is "$(cat "$M/f999")" 999
 unmount_view
+
+# As private as what they stand in front of, also when they have been changed; and for all where there is nothing, or no file.
+mkdir -p "$L/dir"
+echo host >"$L/secret"
+echo host >"$L/tool"
+chmod 640 "$L/secret"
+chmod 4755 "$L/tool"
+owner=$(stat -c %u:%g "$L/secret")
+if [ "$(id -u)" -eq 0 ]; then
+	chown 7:42 "$L/secret"
+	owner=7:42
+fi
+printf 'file /secret "made"\nfile /tool "made"\nfile /new "made"\nfile /dir "made"\n' >"$T/policy"
+mount_view "$L" "$U" "$W" "$M" --policy "$T/policy"
+is "$(stat -c %a:%u:%g "$M/secret")" "640:$owner"
+case $(stat -c %a "$M/tool") in
+755 | 644) ;; # without x: vm.memfd_noexec
+*) fail "mode of tool: $(stat -c %a "$M/tool")" ;;
+esac
+is "$(stat -c %a "$M/new" "$M/dir" | tr '\n' ' ')" "644 644 "
+echo more >>"$M/secret"
+is "$(cat "$M/secret")" mademore
+is "$(stat -c %a:%u:%g "$M/secret")" "640:$owner"
+is "$(stat -c %a:%u:%g "$U/secret")" "640:$owner"
+is "$(cat "$L/secret")" host
+"$OSFUSE" policy reload "$M" >/dev/null
+is "$(stat -c %a:%u:%g "$M/secret")" "640:$owner"
+unmount_view
