@@ -18,7 +18,6 @@
 
 static int check_one(const char *file, struct problem *p)
 {
-	/* A shipped one by its name in angle brackets, as include has it. */
 	const struct sandbox_rule source = { .text = (char *) (uintptr_t) file };
 	_cleanup_(policy_unrefp) struct policy *policy = NULL;
 	_cleanup_free_ char *report = NULL;
