@@ -420,8 +420,20 @@ int pattern_path(struct source *src, const struct word *w, const char **ret, con
 int pattern_check_name(struct source *src, const struct word *w)
 {
 	size_t at = 0;
+	enum glob_fault f;
 
 	if (w->n == 0)
 		return fault(src, w->column, "the name is empty");
-	return fault_of_glob(src, w->columns[0], glob_check(w->s, w->n, &at));
+	f = glob_check(w->s, w->n, &at);
+	if (f != GLOB_OK)
+		return fault_of_glob(src, w->columns[0], f);
+	for (at = 0; at < w->n;) {
+		uint32_t bitmap[8];
+		size_t n = w->s[at] == '[' ? glob_class(w->s + at, w->n - at, bitmap, &f) : 1;
+
+		if (w->s[at] == '=')
+			return fault(src, w->columns[at], "no variable has a '=' in its name; a value is given with \"env set\"");
+		at += MAX(n, (size_t) 1);
+	}
+	return 0;
 }

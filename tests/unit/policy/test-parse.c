@@ -137,6 +137,8 @@ static const struct {
 	{ "env keep", 9, "expected a name" },
 	{ "env keep A[", 10, "a ']' is missing; write \\[ for a name with a bracket" },
 	{ "env keep \"\"", 10, "the name is empty" },
+	{ "env keep A B=c", 13, "no variable has a '=' in its name; a value is given with \"env set\"" },
+	{ "env keep [=]\\=", 14, "no variable has a '=' in its name; a value is given with \"env set\"" },
 	{ "env set", 8, "expected NAME=VALUE" },
 	{ "env set X", 9, "expected NAME=VALUE" },
 	{ "env set =x", 9, "expected NAME=VALUE" },
@@ -324,7 +326,7 @@ static void test_right(void **state)
 {
 	static const char *const texts[] = {
 		"", "\xef\xbb\xbf", "\n", "\r\n", "# x", "   # x\n\t\n", "hide a", "\thide\ta\t", "hide a\r\nro b\r\n", "hide a #b", "hide\ta#b",
-		"deny errno=EPERM a b", "deny a errno=EPERM b", "log all", "nolog all x", "env keep A B* \"C\"", "env set A=",
+		"deny errno=EPERM a b", "deny a errno=EPERM b", "log all", "nolog all x", "env keep A B* \"C\"", "env keep A[!=]*", "env set A=",
 		"id uid=0 gid=4294967294", "host \"a\"", "umask 0", "umask 0777", "include <readonly>", "file /a \"\"",
 		"file /a \"# no comment\"", "file /a </b # comment", "file /a < /b", "hide ~", "\"hide\" a", "hide \"a\" \"b c\"",
 	};
