@@ -236,6 +236,7 @@ int explain(const struct explain_config *c, FILE *f, struct problem *p)
 	_cleanup_free_ char *report = NULL;
 	struct there there = { .exists = false };
 	const struct sandbox_rule *sources = c->sources;
+	const char *const *lowers = NULL;
 	struct matches m = { .f = f };
 	struct policy_verdict v;
 	size_t n = c->n_sources;
@@ -254,8 +255,9 @@ int explain(const struct explain_config *c, FILE *f, struct problem *p)
 			n = sandbox_settings(box.sandbox)->n_policy;
 		}
 		fold = sandbox_settings(box.sandbox)->fold;
+		lowers = (const char *const *) sandbox_settings(box.sandbox)->lowers;
 	}
-	r = policies_load(sources, n, fold, &ways, &policy, &report, p);
+	r = policies_load(sources, n, lowers, fold, &ways, &policy, &report, p);
 	if (report)
 		(void) fputs(report, stderr);
 	if (r == 0 && box.sandbox && add_places(box.sandbox, &ways) < 0)

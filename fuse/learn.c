@@ -96,7 +96,7 @@ static int open_learner(const struct logbook *b, const struct policy_world *worl
 	const struct sandbox_settings *s = sandbox_settings(b->box.sandbox);
 	_cleanup_(policy_unrefp) struct policy *own = NULL;
 	_cleanup_free_ char *report = NULL;
-	int r = policies_load(s->policy, s->n_policy, s->fold, NULL, &own, &report, p);
+	int r = policies_load(s->policy, s->n_policy, (const char *const *) s->lowers, s->fold, NULL, &own, &report, p);
 
 	if (report)
 		(void) fputs(report, stderr);

@@ -177,14 +177,15 @@ static int report(const struct policy_builder *b, char **ret_report, struct prob
 	return problem_set(p, -EINVAL, "policy", "%zu error%s", n, n == 1 ? "" : "s");
 }
 
-int policies_load(const struct sandbox_rule *sources, size_t n, bool fold, struct ways *ways, struct policy **ret, char **ret_report,
-		  struct problem *p)
+int policies_load(const struct sandbox_rule *sources, size_t n, const char *const *lowers, bool fold, struct ways *ways, struct policy **ret,
+		  char **ret_report, struct problem *p)
 {
 	_cleanup_(policy_builder_freep) struct policy_builder *b = NULL;
 	_cleanup_(policies_world_done) struct policies_world world;
 	int r = policies_world_init(&world);
 
 	world.ways = ways;
+	world.world.lowers = lowers;
 	if (ret_report)
 		*ret_report = NULL;
 	if (r == 0)

@@ -25,9 +25,9 @@ int policies_world_init(struct policies_world *w); /* policies_world_done() also
 void policies_world_done(struct policies_world *w);
 
 /*
- * sources in order; none: the default policy. fold: names are compared without regard to case. ways (may be NULL) gets those to all
+ * sources in order; none: the default policy. lowers: what the view shows, as world.lowers has it; NULL: "/", or it is not known. fold: names are compared without regard to case. ways (may be NULL) gets those to all
  * files that rules are read from, included ones too. On failure p says why. *ret_report (may be NULL) is set then to the faults, as
  * lines for people, or to NULL if it is not the text that is wrong; to be freed.
  */
-int policies_load(const struct sandbox_rule *sources, size_t n, bool fold, struct ways *ways, struct policy **ret, char **ret_report,
-		  struct problem *p);
+int policies_load(const struct sandbox_rule *sources, size_t n, const char *const *lowers, bool fold, struct ways *ways, struct policy **ret,
+		  char **ret_report, struct problem *p);

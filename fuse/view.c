@@ -418,6 +418,7 @@ static int make_warden(struct view *v)
 	const struct warden_config config = {
 		.sources = kept ? s->policy : c->policy,
 		.n_sources = kept ? s->n_policy : c->n_policy,
+		.lowers = (const char *const *) v->layers.lowers,
 		.none = !v->layers.has_root,
 		.upper_fd = v->layers.upper_fd,
 		.fold = view_folds(v),

@@ -85,7 +85,7 @@ static int load(const struct warden *w, struct policy **ret, struct ways *ways, 
 	*ret = NULL;
 	if (c->none && c->n_sources == 0)
 		return 0;
-	r = policies_load(c->sources, c->n_sources, c->fold, ways, &policy, ret_report, p);
+	r = policies_load(c->sources, c->n_sources, c->lowers, c->fold, ways, &policy, ret_report, p);
 	if (ways_enter_dev(ways, w->own_dev))
 		return refuse_own(ret_report, p);
 	if (r == 0)

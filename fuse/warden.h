@@ -24,6 +24,7 @@ struct warden;
 struct warden_config {
 	const struct sandbox_rule *sources; /* borrowed until warden_free(); none: the default policy */
 	size_t n_sources;
+	const char *const *lowers; /* what the view shows, topmost first; borrowed so, too; NULL-terminated */
 	bool none;  /* no policy at all, unless there are sources */
 	int upper_fd; /* borrowed so, too; what is in there is changed by whoever changes anything. -EBADF: there is none */
 	bool fold;  /* names are compared without regard to case */

@@ -23,7 +23,7 @@ struct part {
 	const char *text; /* PART_LITERAL: the bytes; PART_GLOB: with backslashes */
 };
 
-/* A rule has several where it is about the homes of all users, or about one to which links lead. */
+/* A rule has several where it is about the homes of all users, or about one to which links lead, or that is in a lower. */
 struct pattern {
 	int rule;
 	int file; /* a made-up file; else POLICY_NO_RULE */
@@ -101,15 +101,14 @@ int word_string(struct source *src, struct word *w);
 int word_assignment(struct source *src, struct word *w, size_t *ret_value);
 
 /* pattern.c */
-/* Where links lead to a home, that is said of where they lead, too: a made-up file there is the next one. */
+/* Where links lead to a home, that is said of where they lead, too, and of where lowers show either: made-up files there are the next ones. */
 int pattern_add(struct source *src, const struct word *w, int rule, int file);
 /* The pattern that is the root, and so everything. */
 int pattern_add_root(struct source *src, int rule);
-/*
- * A path without patterns: "~" and "$" are replaced, backslashes are gone. It may be relative. *ret_real (may be NULL): where
- * links on the way to a home lead; NULL: there are none. Of the arena.
- */
-int pattern_path(struct source *src, const struct word *w, const char **ret, const char **ret_real);
+/* A path without patterns: "~" and "$" are replaced, backslashes are gone. It may be relative. Of the arena. */
+int pattern_path(struct source *src, const struct word *w, const char **ret);
+/* The path that a pattern of names only stands for. Of the arena. */
+int pattern_as_path(struct policy_builder *b, const struct pattern *p, const char **ret);
 /* The name of an environment variable as "env keep" has it. */
 int pattern_check_name(struct source *src, const struct word *w);
 

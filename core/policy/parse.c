@@ -172,7 +172,7 @@ static int include_file(struct source *src, const struct word *w)
 	_cleanup_free_ char *name = NULL, *text = NULL;
 	const char *path;
 	size_t len = 0;
-	int r = pattern_path(src, w, &path, NULL);
+	int r = pattern_path(src, w, &path);
 
 	if (r < 0)
 		return r;

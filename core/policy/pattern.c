@@ -328,20 +328,96 @@ static int add_expanded(struct source *src, const struct word *w, int rule, int 
 	return keep_pattern(src->b, &p);
 }
 
+/* views of other directories */
+
+static int part_matches(struct source *src, const struct part *part, const char *name, size_t len)
+{
+	const struct glob *g;
+
+	if (part->kind == PART_ANY)
+		return 1;
+	if (part->kind == PART_LITERAL)
+		return part->len == len && memcmp(part->text, name, len) == 0;
+	g = glob_new(&src->b->drafts, part->text, part->len, false);
+	return g ? glob_match(g, name, len) : -ENOMEM;
+}
+
+/*
+ * What a pattern is in a view of a directory: without the parts that lead there. 1; 0: it leads elsewhere, or to what the directory is in,
+ * which does not show. Two stars are as many parts as there are, and more below.
+ */
+static int pattern_inside(struct source *src, const struct pattern *p, const char *dir, struct pattern *ret)
+{
+	uint32_t at = 0;
+
+	for (dir += strspn(dir, "/"); *dir; dir += strspn(dir, "/")) {
+		size_t len = strcspn(dir, "/");
+		int r;
+
+		if (at == p->n_parts)
+			return 0;
+		if (p->parts[at].kind == PART_LOOP)
+			break;
+		r = part_matches(src, &p->parts[at++], dir, len);
+		if (r <= 0)
+			return r;
+		dir += len;
+	}
+	*ret = *p;
+	ret->parts += at;
+	ret->n_parts -= at;
+	ret->dir_only &= ret->n_parts > 0;
+	return at > 0;
+}
+
+/*
+ * The pattern that was added last is about a home: where a lower of the view shows what it is about, the rule holds there. What is rw is
+ * changed in the topmost lower, so that has to be the one.
+ */
+static int add_inside(struct source *src)
+{
+	struct policy_builder *b = src->b;
+	const struct pattern p = b->patterns[b->n_patterns - 1];
+	const char *const *lowers = b->world->lowers;
+	bool direct = b->rules[p.rule].verb == POLICY_VERB_RW;
+	int r = 0;
+
+	for (size_t i = 0; lowers && lowers[i] && !(direct && i > 0) && r == 0; i++) {
+		struct pattern inside;
+
+		r = pattern_inside(src, &p, lowers[i], &inside);
+		if (r <= 0 || (p.file >= 0 && inside.n_parts == 0)) {
+			r = MIN(r, 0);
+			continue;
+		}
+		if (p.file >= 0)
+			inside.file = b->patterns[b->n_patterns - 1].file + 1;
+		r = keep_pattern(b, &inside);
+	}
+	return r;
+}
+
+/* A word with the home in it, see expand(). */
+static int add_home(struct source *src, const struct word *w, const char *home, bool is_pattern, int rule, int file)
+{
+	_cleanup_(word_done) struct word out = { .s = NULL };
+	int r = expand(src, w, home, is_pattern, &out);
+
+	if (r == 0)
+		r = add_expanded(src, &out, rule, file);
+	return r < 0 || !home ? r : add_inside(src);
+}
+
 /* "~*": the same for every home. */
 static int add_homes(struct source *src, const struct word *w, int rule)
 {
 	const char *const *homes = src->b->world->homes;
-	_cleanup_(word_done) struct word out = { .s = NULL };
 	int r = 0;
 
 	if (!homes)
 		return fault(src, w->columns[0], "the homes of the users are not known here");
-	for (; *homes && r == 0; homes++) {
-		r = expand(src, w, *homes, true, &out);
-		if (r == 0)
-			r = add_expanded(src, &out, rule, POLICY_NO_RULE);
-	}
+	for (; *homes && r == 0; homes++)
+		r = add_home(src, w, *homes, true, rule, POLICY_NO_RULE);
 	return r;
 }
 
@@ -352,8 +428,8 @@ static bool is_all_homes(const struct word *w)
 
 int pattern_add(struct source *src, const struct word *w, int rule, int file)
 {
-	_cleanup_(word_done) struct word out = { .s = NULL };
 	_cleanup_free_ char *real = NULL;
+	const size_t first = src->b->n_patterns;
 	const char *home = NULL;
 	int r;
 
@@ -363,14 +439,10 @@ int pattern_add(struct source *src, const struct word *w, int rule, int file)
 		return add_homes(src, w, rule);
 	r = find_home(src, w, &home, &real);
 	if (r == 0)
-		r = expand(src, w, home, false, &out);
-	if (r == 0)
-		r = add_expanded(src, &out, rule, file);
-	if (r == 0 && real)
-		r = expand(src, w, real, false, &out);
+		r = add_home(src, w, home, false, rule, file);
 	if (r < 0 || !real)
 		return r;
-	return add_expanded(src, &out, rule, file == POLICY_NO_RULE ? file : file + 1);
+	return add_home(src, w, real, false, rule, file == POLICY_NO_RULE ? file : file + (int) (src->b->n_patterns - first));
 }
 
 int pattern_add_root(struct source *src, int rule)
@@ -397,14 +469,12 @@ static int make_path(struct source *src, const struct word *w, const char *home,
 	return 0;
 }
 
-int pattern_path(struct source *src, const struct word *w, const char **ret, const char **ret_real)
+int pattern_path(struct source *src, const struct word *w, const char **ret)
 {
 	_cleanup_free_ char *real = NULL;
 	const char *home;
 	int r;
 
-	if (ret_real)
-		*ret_real = NULL;
 	for (size_t i = 0; i < w->n; i++) {
 		if (w->s[i] == '*' || w->s[i] == '?' || w->s[i] == '[')
 			return fault(src, w->columns[i], "one path is expected here, not a pattern; write \\%c", w->s[i]);
@@ -412,9 +482,26 @@ int pattern_path(struct source *src, const struct word *w, const char **ret, con
 			return fault(src, w->columns[i - 1], "nothing follows the backslash");
 	}
 	r = find_home(src, w, &home, &real);
-	if (r == 0)
-		r = make_path(src, w, home, ret);
-	return r == 0 && real && ret_real ? make_path(src, w, real, ret_real) : r;
+	return r == 0 ? make_path(src, w, home, ret) : r;
+}
+
+int pattern_as_path(struct policy_builder *b, const struct pattern *p, const char **ret)
+{
+	size_t len = 0;
+	char *path;
+
+	for (uint32_t i = 0; i < p->n_parts; i++)
+		len += 1 + p->parts[i].len;
+	path = arena_take(&b->arena, len + 1);
+	if (!path)
+		return -ENOMEM;
+	*ret = path;
+	for (uint32_t i = 0; i < p->n_parts; i++) {
+		*path++ = '/';
+		path = mempcpy(path, p->parts[i].text, p->parts[i].len);
+	}
+	*path = '\0';
+	return 0;
 }
 
 int pattern_check_name(struct source *src, const struct word *w)

@@ -172,6 +172,11 @@ struct policy_world {
 	/* Where the links on the way to one of these lead: rules hold there, too. malloc; NULL: there are none. */
 	char *(*real_home)(void *arg, const char *home);
 	/*
+	 * What the view shows, topmost first, NULL-terminated, absolute and without links; NULL: not known, or "/". In a view of one of these homes,
+	 * or of what it is in, or of something in it, its path is another: rules hold there, too.
+	 */
+	const char *const *lowers;
+	/*
 	 * Reads what "include" names: path as written, and the source that it stands in. Sets the text (malloc), its length, and its own
 	 * name for messages. Negative errno: *ret_name may be set then too.
 	 */

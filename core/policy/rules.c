@@ -28,8 +28,12 @@ static int too_many(struct source *src, const struct word *w)
 	return fault(src, w->column, "more than %u rules", POLICY_MAX_RULES);
 }
 
-static int too_many_files(struct source *src, const struct word *w)
+static int check_room_for_file(struct source *src, const struct word *w)
 {
+	if (src->b->n_files < POLICY_MAX_FILES)
+		return 0;
+	if (src->b->full)
+		return -EINVAL;
 	src->b->full = true;
 	return fault(src, w->column, "more than %u made-up files", POLICY_MAX_FILES);
 }
@@ -163,7 +167,7 @@ static int file_content(struct source *src, struct word *w, struct policy_file *
 	column = line_column(src);
 	r = word_pattern(src, w);
 	if (r == 0)
-		r = pattern_path(src, w, &f->host_path, NULL);
+		r = pattern_path(src, w, &f->host_path);
 	if (r == 0 && f->host_path[0] != '/')
 		r = fault(src, column, "the path of a host's file has to be absolute");
 	return r < 0 ? r : host_content(src, column, f);
@@ -186,7 +190,6 @@ int file_parse(struct source *src, int verb)
 	_cleanup_(word_done) struct word path = { .s = NULL }, w = { .s = NULL };
 	struct policy_builder *b = src->b;
 	struct policy_file f = { .path = NULL };
-	const char *real = NULL;
 	size_t first;
 	int r;
 
@@ -194,11 +197,11 @@ int file_parse(struct source *src, int verb)
 		return fault(src, line_column(src), "expected the path of the file");
 	r = word_pattern(src, &path);
 	if (r == 0)
-		r = pattern_path(src, &path, &f.path, &real);
+		r = pattern_path(src, &path, &f.path);
 	if (r == 0 && (f.path[0] != '/' || !f.path[1]))
 		r = fault(src, path.column, "the path of a made-up file has to be absolute, and not the root");
-	if (r == 0 && b->n_files + !!real >= POLICY_MAX_FILES)
-		r = b->full ? -EINVAL : too_many_files(src, &path);
+	if (r == 0)
+		r = check_room_for_file(src, &path);
 	if (r == 0)
 		r = file_content(src, &w, &f);
 	if (r == 0 && line_more(src))
@@ -209,8 +212,11 @@ int file_parse(struct source *src, int verb)
 	if (r == 0)
 		r = pattern_add(src, &path, f.rule, (int) b->n_files);
 	for (size_t i = first; i < b->n_patterns && r == 0; i++) {
-		r = keep_file(b, &f);
-		f.path = real ? real : f.path;
+		r = check_room_for_file(src, &path);
+		if (r == 0)
+			r = pattern_as_path(b, &b->patterns[i], &f.path);
+		if (r == 0)
+			r = keep_file(b, &f);
 	}
 	return r;
 }

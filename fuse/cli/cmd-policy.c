@@ -22,7 +22,7 @@ static int check_one(const char *file, struct problem *p)
 	_cleanup_(policy_unrefp) struct policy *policy = NULL;
 	_cleanup_free_ char *report = NULL;
 	size_t n;
-	int r = policies_load(&source, 1, false, NULL, &policy, &report, p);
+	int r = policies_load(&source, 1, NULL, false, NULL, &policy, &report, p);
 
 	if (report)
 		(void) fputs(report, stderr);

@@ -23,6 +23,26 @@ is "$(cat "$T/data/me/.cache/x")" x
 unmount_view
 HOME=me fails 0 'no errors' "$OSFUSE" policy check "$T/p"
 
+# In a view of a home, or of what it is in, by whatever path that was given.
+for lower in "$T/data/me" "$T/homes/me" "$T/data"; do
+	HOME=$T/homes/me "$OSFUSE" mount --ephemeral --lower "$lower" --hide /none "$M"
+	at=$M
+	[ "$lower" != "$T/data" ] || at=$M/me
+	gone "$at/.ssh" "$at/.bash_history"
+	[ -d "$at/.cache" ] || fail "no .cache in a view of $lower"
+	unmount_view
+	HOME=$T/homes/me "$OSFUSE" mount --ephemeral --lower "$lower" --policy "$T/p" "$M"
+	gone "$at/.ssh"
+	is "$(cat "$at/made")" text
+	rm "$at/.cache/x"
+	gone "$T/data/me/.cache/x"
+	echo x >"$at/.cache/x"
+	unmount_view
+done
+HOME=$T/data/me "$OSFUSE" mount --lower "$T/data" --name explained --policy "$T/p" "$M"
+HOME=$T/data/me fails 0 'hide .*~/.ssh' "$OSFUSE" policy explain --name explained /me/.ssh
+unmount_view
+
 # The accounts of others, as odd as they may be.
 [ "$(id -u)" -eq 0 ] || exit 0
 mount -t tmpfs none /home

@@ -570,6 +570,48 @@ static void test_real_home(void **state)
 	(void) policy_unref(p);
 }
 
+/* In a view of a home, of what it is in, or of something in it: what is said of it holds where it shows. */
+static void test_lowers(void **state)
+{
+	static const char text[] = "hide ~*/.ssh ~*/.config/x/\nro ~/s/**/t\nrw ~/out\nhide ~/d\nro ~\nfile ~/m \"x\"\n";
+	static const char *const lowers[][3] = {
+		{ "/home/u" }, { "/home" }, { "/srv/a", "/home/u" }, { "/home/u/s" }, { "/home/u/d/e" }, { "/root" }, { "/" }, { "/home/u/s/r" },
+	};
+	static const struct {
+		size_t lowers;
+		const char *path, *expected;
+	} rows[] = {
+		{ 0, "/.ssh/", "ro" }, { 0, "/out", "ro" }, { 0, "/", "ro" }, { 0, "/m", "ro file 1" }, { 0, "/home/u/m", "ro file 0" },
+		{ 1, "/u/.ssh/", "ro" }, { 1, "/eve/.ssh/", "hide" }, { 1, "/.ssh/", "cow" }, { 1, "/", "cow" }, { 1, "/u/m", "ro file 1" },
+		{ 2, "/.ssh/", "ro" }, { 2, "/", "ro" }, { 3, "/a/b/t", "ro" }, { 3, "/", "cow" }, { 4, "/", "cow" }, { 5, "/.ssh/", "hide" },
+		{ 5, "/.config/x/", "hide" }, { 5, "/.config/x", "cow" }, { 5, "/out", "cow" }, { 6, "/.ssh/", "cow" }, { 7, "/t", "ro" },
+	};
+	static const char *const both[] = { "/srv/a", "/home/u", NULL };
+	struct policy_world world = test_world();
+	struct policy *p;
+	char buf[64];
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		world.lowers = lowers[rows[i].lowers];
+		p = test_policy_in(&world, text, false);
+		assert_string_equal(test_judge(p, rows[i].path, buf), rows[i].expected);
+		assert_int_equal(policy_n_rules(p), 7);
+		(void) policy_unref(p);
+	}
+	/* What is rw is changed in the topmost lower: that is not the home. */
+	world.lowers = both;
+	p = test_policy_in(&world, "rw ~/out\nhide ~/no\n", false);
+	assert_string_equal(test_judge(p, "/out", buf), "cow");
+	assert_string_equal(test_judge(p, "/no", buf), "hide");
+	(void) policy_unref(p);
+	world.lowers = both + 1;
+	p = test_policy_in(&world, "rw ~/out\nfile ~/a/m \"x\"\n", false);
+	assert_string_equal(test_judge(p, "/out", buf), "rw");
+	assert_string_equal(policy_file(p, 0)->path, "/home/u/a/m");
+	assert_string_equal(policy_file(p, 1)->path, "/a/m");
+	(void) policy_unref(p);
+}
+
 static void test_command_line(void **state)
 {
 	struct policy_world world = test_world();
@@ -665,6 +707,7 @@ int main(void)
 		cmocka_unit_test(test_empty_world),
 		cmocka_unit_test(test_odd_homes),
 		cmocka_unit_test(test_real_home),
+		cmocka_unit_test(test_lowers),
 		cmocka_unit_test(test_command_line),
 		cmocka_unit_test(test_command_line_wrong),
 		cmocka_unit_test(test_shipped),
