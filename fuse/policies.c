@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -203,4 +204,59 @@ int policies_load(const struct sandbox_rule *sources, size_t n, const char *cons
 	if (r == -EINVAL)
 		return report(b, ret_report, p);
 	return r < 0 ? problem_errno(p, r, "policy") : 0;
+}
+
+/* lowers */
+
+/* The rest of a pattern about something in the directory; else NULL. Close enough for a warning: two stars are one name here. */
+static const char *rest_inside(const char *pattern, const char *dir)
+{
+	_cleanup_free_ char *way = strdup(pattern);
+	char *end = way;
+
+	for (const char *s = dir; s && way && end; s = strchr(s + 1, '/'))
+		end = strchr(end + 1, '/');
+	if (!end)
+		return NULL;
+	*end = '\0';
+	return fnmatch(way, dir, FNM_PATHNAME) == 0 ? pattern + (end - way) : NULL;
+}
+
+/* In a view of "/" too, all of them mean what they say. */
+static bool shows(const char *const *lowers, const char *path)
+{
+	for (; *lowers; lowers++)
+		if (strcmp(*lowers, path) == 0)
+			return true;
+	return false;
+}
+
+void policies_warn(const struct policy *policy, const char *const *lowers)
+{
+	const struct policy_rule *first = NULL;
+	const char *in = NULL, *rest = NULL;
+	struct problem p;
+	size_t n = 0;
+
+	if (!policy || shows(lowers, "/"))
+		return;
+	for (const char *const *lower = lowers; *lower && !n; lower++) {
+		in = *lower;
+		for (size_t i = 0; i < policy_n_rules(policy); i++) {
+			const struct policy_rule *rule = policy_rule(policy, (int) i);
+
+			if (rule->source[0] != '<' || !rest_inside(rule->pattern, in))
+				continue;
+			if (n++ == 0) {
+				first = rule;
+				rest = rest_inside(rule->pattern, in);
+			}
+		}
+	}
+	if (n == 0)
+		return;
+	(void) problem_set(&p, -EINVAL, "policy", "warning: of %zu rule%s of %s about what is in %s, as '%s %s', none holds: paths are those of the view", n,
+			   n == 1 ? "" : "s", first->source, in, policy_verb_name(first->verb), first->pattern);
+	(void) problem_hint(&p, -EINVAL, "name what is to be hidden as the view has it: 'hide %s'", rest);
+	problem_print(&p);
 }

@@ -31,3 +31,5 @@ void policies_world_done(struct policies_world *w);
  */
 int policies_load(const struct sandbox_rule *sources, size_t n, const char *const *lowers, bool fold, struct ways *ways, struct policy **ret,
 		  char **ret_report, struct problem *p);
+/* Tells people of rules of shipped policies that mean nothing in a view of these. */
+void policies_warn(const struct policy *policy, const char *const *lowers);

@@ -115,6 +115,7 @@ int warden_new(const struct warden_config *config, struct warden **ret, struct p
 		(void) warden_free(w);
 		return r;
 	}
+	policies_warn(w->policy, config->lowers);
 	*ret = w;
 	return 0;
 }

@@ -43,6 +43,16 @@ HOME=$T/data/me "$OSFUSE" mount --lower "$T/data" --name explained --policy "$T/
 HOME=$T/data/me fails 0 'hide .*~/.ssh' "$OSFUSE" policy explain --name explained /me/.ssh
 unmount_view
 
+# Absolute paths are those of the view: rules that are about what it shows, and mean nothing in it, are told of.
+warns() {
+	"$OSFUSE" mount --ephemeral --lower "$1" --hide /none "$M" >"$T/said" 2>&1
+	unmount_view
+	is "$(grep -c 'warning: of .* about what is in' "$T/said")" "$2" "$1"
+}
+warns /etc 1
+warns "$T/data" 0
+warns / 0
+
 # The accounts of others, as odd as they may be.
 [ "$(id -u)" -eq 0 ] || exit 0
 mount -t tmpfs none /home
