@@ -173,25 +173,29 @@ static bool is_before(const struct timespec *a, const struct timespec *b)
 	return a->tv_sec != b->tv_sec ? a->tv_sec < b->tv_sec : a->tv_nsec < b->tv_nsec;
 }
 
-/* Not as JSON: that takes so long that new events could get lost. What is no record has no time. */
-static void count_line(const char *line, struct log_span *to)
+/*
+ * Not as JSON, nor all of it: that takes so long that new events could get lost. What tells how many it stands for is at the end, and what is
+ * no record has no time.
+ */
+static void count_line(const char *line, size_t len, struct log_span *to)
 {
 	static const char *const keys[] = { ",\"count\":", ",\"lost\":", ",\"stopped\":", ",\"rotated\":" };
+	const char *end = line + len - MIN(len, (size_t) LOG_SPAN_MAX);
 	struct log_span s = { .n = 1 };
 
-	if (!read_time(line, "{\"time\":\"", &s.from))
+	if (strncmp(line, "{\"time\":", 8) != 0 || !read_time(line, "{\"time\":\"", &s.from))
 		return;
 	s.to = s.from;
 	for (unsigned int i = 0; i < ARRAY_SIZE(keys); i++) {
-		const char *number = value(line, keys[i]);
+		const char *number = value(end, keys[i]);
 
 		if (number)
 			s.n = strtoull(number, NULL, 10);
 	}
-	if (read_time(line, ",\"to\":\"", &s.to))
-		(void) read_time(line, ",\"from\":\"", &s.from); /* written together */
+	if (read_time(end, ",\"to\":\"", &s.to))
+		(void) read_time(end, ",\"from\":\"", &s.from); /* written together */
 	else
-		(void) read_time(line, ",\"until\":\"", &s.to); /* else it was one event */
+		(void) read_time(end, ",\"until\":\"", &s.to); /* else it was one event */
 	if (to->n > 0 && is_before(&to->from, &s.from))
 		s.from = to->from;
 	if (to->n > 0 && is_before(&s.to, &to->to))
@@ -220,9 +224,12 @@ static int count_old(const struct log_file *f, struct log_span *ret)
 	if (!old)
 		return -ENOMEM;
 	(void) steal_fd(&fd);
-	while (fgets(piece, PIECE_BYTES, old))
-		if (strchr(piece, '\n')) /* else it was damaged, or has been written by somebody else */
-			count_line(piece, ret);
+	while (fgets(piece, PIECE_BYTES, old)) {
+		size_t len = strlen(piece);
+
+		if (len > 0 && piece[len - 1] == '\n') /* else it was damaged, or has been written by somebody else */
+			count_line(piece, len, ret);
+	}
 	if (ferror(old))
 		r = -EIO;
 	(void) fclose(old); /* was only read */
