@@ -81,7 +81,7 @@ static int make_file(const struct policy_file *f)
 	_cleanup_close_ int fd = memfd_create("osfuse-made", MFD_CLOEXEC);
 	size_t done = 0;
 
-	if (fd < 0 || fchmod(fd, 0644) < 0)
+	if (fd < 0 || fchmod(fd, f->mode) < 0)
 		return -errno;
 	while (done < f->len) {
 		ssize_t n = write(fd, (const char *) f->content + done, f->len - done);

@@ -136,6 +136,7 @@ struct policy_file {
 	const char *path;    /* absolute, without patterns */
 	const void *content;
 	size_t len;
+	mode_t mode;	     /* unless it stands in front of a file */
 	const char *host_path; /* absolute, where the content was read from when the policy was; NULL: it is in the policy */
 	int rule;
 };

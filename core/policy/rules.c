@@ -1,5 +1,6 @@
 /* The verbs that say something of paths. */
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "policy/builder.h"
@@ -143,6 +144,25 @@ static int host_content(struct source *src, uint32_t column, struct policy_file 
 	return f->content ? 0 : -ENOMEM;
 }
 
+#define MODE "mode="
+/* In front of the content, and unlike it not quoted. */
+static int file_mode(struct source *src, struct word *w, struct policy_file *f)
+{
+	char *end;
+	int r;
+
+	f->mode = 0644;
+	if (!line_more(src) || src->len - src->at < strlen(MODE) || memcmp(src->text + src->at, MODE, strlen(MODE)) != 0)
+		return 0;
+	r = word_string(src, w);
+	if (r < 0)
+		return r;
+	f->mode = (mode_t) strtoul(w->s + strlen(MODE), &end, 8);
+	if (w->n < strlen(MODE) + 1 || w->n > strlen(MODE) + 4 || end != w->s + w->n || f->mode > 0777)
+		return fault(src, w->column, "expected an octal number up to 777");
+	return 0;
+}
+
 /* The quoted text, or '<' and a path. */
 static int file_content(struct source *src, struct word *w, struct policy_file *f)
 {
@@ -202,6 +222,8 @@ int file_parse(struct source *src, int verb)
 		r = fault(src, path.column, "the path of a made-up file has to be absolute, and not the root");
 	if (r == 0)
 		r = check_room_for_file(src, &path);
+	if (r == 0)
+		r = file_mode(src, &w, &f);
 	if (r == 0)
 		r = file_content(src, &w, &f);
 	if (r == 0 && line_more(src))

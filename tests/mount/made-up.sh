@@ -52,14 +52,14 @@ if [ "$(id -u)" -eq 0 ]; then
 	chown 7:42 "$L/secret"
 	owner=7:42
 fi
-printf 'file /secret "made"\nfile /tool "made"\nfile /new "made"\nfile /dir "made"\n' >"$T/policy"
+printf 'file /secret mode=0666 "made"\nfile /tool "made"\nfile /new "made"\nfile /dir mode=0600 "made"\n' >"$T/policy"
 mount_view "$L" "$U" "$W" "$M" --policy "$T/policy"
 is "$(stat -c %a:%u:%g "$M/secret")" "640:$owner"
 case $(stat -c %a "$M/tool") in
 755 | 644) ;; # without x: vm.memfd_noexec
 *) fail "mode of tool: $(stat -c %a "$M/tool")" ;;
 esac
-is "$(stat -c %a "$M/new" "$M/dir" | tr '\n' ' ')" "644 644 "
+is "$(stat -c %a "$M/new" "$M/dir" | tr '\n' ' ')" "644 600 "
 echo more >>"$M/secret"
 is "$(cat "$M/secret")" mademore
 is "$(stat -c %a:%u:%g "$M/secret")" "640:$owner"
