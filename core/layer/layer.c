@@ -49,6 +49,11 @@ bool layer_hides_name(const struct layer *l, const char *name)
 	return l->wh_names && strncmp(name, WH_PREFIX, strlen(WH_PREFIX)) == 0;
 }
 
+bool layer_reserves_name(const struct layer *l, const char *name)
+{
+	return l->wh_names && strncasecmp(name, WH_PREFIX, strlen(WH_PREFIX)) == 0;
+}
+
 /* Absent as such; or because the file system cannot even hold such a name, or ends here. */
 static bool means_absent(int r)
 {

@@ -63,6 +63,8 @@ int layer_look_metacopy(const struct layer *l, int fd, const char *name, char re
 
 /* A name that says something of another one in this layer, and is none itself. */
 bool layer_hides_name(const struct layer *l, const char *name);
+/* One that must not be made in it, since it would be found as such: in any case, for the file system may be one that minds none. */
+bool layer_reserves_name(const struct layer *l, const char *name);
 
 static inline bool statx_is_whiteout(const struct statx *stx)
 {

@@ -140,7 +140,7 @@ int create_check_name(struct overlay *ov, const char *name)
 {
 	int r = look_check_name(name);
 
-	return r == 0 && layer_hides_name(&ov->layers[LAYER_UPPER], name) ? -EINVAL : r;
+	return r == 0 && layer_reserves_name(&ov->layers[LAYER_UPPER], name) ? -EINVAL : r;
 }
 
 static bool is_in_lower(struct overlay *ov, struct node *dir)
@@ -169,6 +169,8 @@ int create_check_place(struct overlay *ov, const struct actor *who, enum gate_op
 	bool direct = ruling_is_direct(judged(j, type));
 	int r = create_check_dir(ov, who, dir, direct);
 
+	if (r == 0 && direct && layer_reserves_name(&ov->layers[LAYER_LOWER], name))
+		return gate_report_name(ov, who, op, dir, name, type, -EINVAL);
 	return r == -EROFS && direct && ov->writable ? gate_report_name(ov, who, op, dir, name, type, r) : r;
 }
 

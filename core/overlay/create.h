@@ -12,7 +12,10 @@ int create_check_name(struct overlay *ov, const char *name);
  * an rw rule lets through the topmost lower. -EROFS: the lower has no such directory.
  */
 int create_check_dir(struct overlay *ov, const struct actor *who, struct node *dir, bool direct);
-/* The same for a name as it is judged, and reported: what of the view is in no layer that its rule lets be changed, that rule forbids. */
+/*
+ * The same for a name as it is judged, and reported: what of the view is in no layer that its rule lets be changed, that rule forbids.
+ * -EINVAL: in a lower that has others below it, what hides a name of those would be made, which that rule does not let be changed.
+ */
 int create_check_place(struct overlay *ov, const struct actor *who, enum gate_op op, struct node *dir, const char *name,
 		       const struct judgement *j, mode_t type);
 static inline uint16_t layer_for_change(bool direct)

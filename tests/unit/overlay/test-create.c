@@ -406,6 +406,70 @@ static void test_read_only(void **state)
 	assert_int_equal(overlay_syncfs(f->ov, &f->who), 0);
 }
 
+static void count_refused(void *arg, const struct overlay_report *r)
+{
+	assert_int_equal(r->error, EINVAL);
+	(*(unsigned int *) arg)++;
+}
+
+static void open_direct(struct fixture *f, size_t n_lowers, unsigned int *n_refused)
+{
+	*n_refused = 0;
+	fixture_set_policy(f, "rw /d");
+	fixture_configure(f, n_lowers, true);
+	f->config.report = count_refused;
+	f->config.report_arg = n_refused;
+	assert_int_equal(fixture_try_open(f), 0);
+}
+
+static int link_nameless(struct fixture *f, const char *name)
+{
+	struct overlay_file *file;
+	struct entry tmp, named;
+	int r = overlay_tmpfile(f->ov, &f->who, view_node(f, "d"), 0644, O_RDWR, &tmp, &file);
+
+	assert_int_equal(r, 0);
+	r = overlay_link(f->ov, &f->who, tmp.node, view_node(f, "d"), name, &named);
+	if (r == 0)
+		overlay_forget(f->ov, named.node, 1);
+	overlay_release(file);
+	overlay_forget(f->ov, tmp.node, 1);
+	return r;
+}
+
+/* What would hide names of the layers below from this view and others: those are read-only, also under rw. */
+static void test_direct_whiteouts(void **state)
+{
+	struct fixture *f = *state;
+	unsigned int n_refused;
+
+	layer_file(f, "l1/d/file", "f");
+	layer_dir(f, "l1/d/dir");
+	layer_file(f, "l2/d/keep", "k");
+	open_direct(f, 2, &n_refused);
+	assert_int_equal(view_write(f, "d/.wh.keep", ""), -EINVAL);
+	assert_int_equal(view_mkdir(f, "d/.wh.keep"), -EINVAL);
+	assert_int_equal(view_symlink(f, "x", "d/.wh.keep"), -EINVAL);
+	assert_int_equal(view_mknod(f, "d/.WH.keep", S_IFIFO | 0600, 0), -EINVAL); /* a name as good as that on some file systems */
+	assert_int_equal(view_link(f, "d/file", "d/.wh.keep"), -EINVAL);
+	assert_int_equal(view_rename(f, "d/file", "d/.wh.keep", 0), -EINVAL);
+	assert_int_equal(view_rename(f, "d/dir", "d/.wh..wh..opq", 0), -EINVAL);
+	assert_int_equal(link_nameless(f, ".wh..wh..opq"), -EINVAL);
+	assert_int_equal(n_refused, 8);
+	assert_int_equal(view_mknod(f, "d/keep2", S_IFCHR, 0), -EPERM);
+	assert_int_equal(view_write(f, "d/wh.keep", ""), 0);
+	assert_int_equal(view_write(f, "d/.whale", ""), 0);
+	assert_int_equal(view_write(f, ".wh.d", ""), 0); /* in the upper it is a name as any other */
+	fixture_reopen(f);
+	assert_names(f, "d", ".whale dir file keep wh.keep");
+	fixture_close(f);
+
+	open_direct(f, 1, &n_refused); /* nothing is below that could be hidden */
+	assert_int_equal(view_write(f, "d/.wh.keep", "x"), 0);
+	assert_content(f, "d/.wh.keep", "x");
+	assert_int_equal(n_refused, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -422,6 +486,7 @@ int main(void)
 		FIXTURE_TEST(test_longest_names),
 		FIXTURE_TEST(test_removed_directory),
 		FIXTURE_TEST(test_read_only),
+		FIXTURE_TEST(test_direct_whiteouts),
 	};
 
 	return FIXTURE_RUN(tests);
