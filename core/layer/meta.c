@@ -11,6 +11,7 @@
 #include "io/io.h"
 
 #define ESCAPE "overlay."
+#define FUSEOVERLAYFS "user.fuseoverlayfs."
 
 enum {
 	FB_VERSION = 0,
@@ -182,26 +183,67 @@ void meta_index_name(const struct meta_origin *o, char buf[static META_INDEX_NAM
 	buf[2 * i] = '\0';
 }
 
+static bool begins(const char *s, const char *with)
+{
+	return strncmp(s, with, strlen(with)) == 0;
+}
+
+/* The opaque mark of fuse-overlayfs, which layer.c reads whatever our prefix is; escaped, too. */
+static bool is_of_fuseoverlayfs(const char *attr)
+{
+	if (!begins(attr, FUSEOVERLAYFS))
+		return false;
+	attr += strlen(FUSEOVERLAYFS);
+	while (begins(attr, ESCAPE))
+		attr += strlen(ESCAPE);
+	return strcmp(attr, META_OPAQUE) == 0;
+}
+
+/* Of the part that escaping leaves in front; 0: not private. */
+static size_t private_len(const struct meta *m, const char *attr)
+{
+	return begins(attr, m->prefix) ? m->prefix_len : is_of_fuseoverlayfs(attr) ? strlen(FUSEOVERLAYFS) : 0;
+}
+
 bool meta_is_private(const struct meta *m, const char *attr)
 {
-	return strncmp(attr, m->prefix, m->prefix_len) == 0;
+	return private_len(m, attr) > 0;
+}
+
+bool meta_is_escaped(const struct meta *m, const char *attr)
+{
+	size_t n = private_len(m, attr);
+
+	return n > 0 && begins(attr + n, ESCAPE);
+}
+
+bool meta_is_mark(const char *attr)
+{
+	for (int user = 0; user < 2; user++) {
+		struct meta m;
+
+		meta_init(&m, NULL, user);
+		if (meta_is_private(&m, attr) && !meta_is_escaped(&m, attr))
+			return true;
+	}
+	return false;
 }
 
 int meta_escape(const struct meta *m, const char *attr, char *buf, size_t size)
 {
-	int n = meta_is_private(m, attr) ? snprintf(buf, size, "%s" ESCAPE "%s", m->prefix, attr + m->prefix_len)
-					 : snprintf(buf, size, "%s", attr);
+	size_t len = private_len(m, attr);
+	int n = snprintf(buf, size, "%.*s%s%s", (int) len, attr, len > 0 ? ESCAPE : "", attr + len);
 
 	return n < 0 || (size_t) n >= size ? -ERANGE : 0;
 }
 
 char *meta_unescape(const struct meta *m, char *attr)
 {
-	char *rest = attr + m->prefix_len;
+	char *rest = attr + private_len(m, attr);
 
 	if (!meta_is_private(m, attr))
 		return attr;
-	if (strncmp(rest, ESCAPE, strlen(ESCAPE)) != 0)
+	if (!begins(rest, ESCAPE))
 		return NULL;
 	memmove(rest, rest + strlen(ESCAPE), strlen(rest + strlen(ESCAPE)) + 1);
 	return attr;

@@ -91,6 +91,9 @@ void meta_index_name(const struct meta_origin *o, char buf[static META_INDEX_NAM
 
 /* Is it the format's own? If so programs use the escaped name. */
 bool meta_is_private(const struct meta *m, const char *attr);
+bool meta_is_escaped(const struct meta *m, const char *attr);
+/* Is a stored name the format's own to any view, with whichever prefix? */
+bool meta_is_mark(const char *attr);
 /* Writes the name under which a program's attribute is stored: "trusted.overlay.x" -> "trusted.overlay.overlay.x". -ERANGE too long. */
 int meta_escape(const struct meta *m, const char *attr, char *buf, size_t size);
 /* What a program sees of a stored name: NULL hidden, else the name, without allocation (escaped names are moved up in place). */

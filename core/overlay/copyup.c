@@ -256,7 +256,7 @@ static int copy_xattr(struct copy *c, const char *attr, char **value, size_t *si
 static int copy_xattrs(struct copy *c)
 {
 	_cleanup_free_ char *list = NULL, *value = NULL;
-	char small[256], escaped[META_NAME_MAX];
+	char small[256];
 	size_t size = 0;
 	ssize_t n = io_listxattr(c->ov->io, c->from.fd, c->from.name, small, sizeof(small));
 
@@ -275,12 +275,11 @@ static int copy_xattrs(struct copy *c)
 	}
 	if (n < 0)
 		return (int) n;
-	(void) meta_name(&c->ov->meta, "overlay.", escaped);
 	for (const char *p = list; p < list + n; p += strlen(p) + 1) {
 		int r = 0;
 
 		/* What the format says of the lower object is not so of the copy; escaped names are the program's. */
-		if (!meta_is_private(&c->ov->meta, p) || strncmp(p, escaped, strlen(escaped)) == 0)
+		if (!meta_is_private(&c->ov->meta, p) || meta_is_escaped(&c->ov->meta, p))
 			r = copy_xattr(c, p, &value, &size);
 		if (r < 0)
 			return r;

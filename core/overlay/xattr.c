@@ -163,6 +163,21 @@ static int change(struct overlay *ov, const struct actor *who, struct node *n, c
 	return r;
 }
 
+/*
+ * Under rw, in a lower that has others below it: our own marks are escaped, but views with the other prefix would take theirs for
+ * what hides what is below, or shows it again.
+ */
+static int check_mark(struct overlay *ov, const struct actor *who, struct node *n, const char *stored)
+{
+	struct ruling ruling;
+	int r;
+
+	if (ov->n_layers <= LAYER_LOWER + 1 || !meta_is_mark(stored))
+		return 0;
+	r = judge_node(ov, n, &ruling);
+	return r == 0 && ruling_is_direct(&ruling) ? gate_report_node(ov, who, GATE_XATTR_SET, n, -EPERM) : r;
+}
+
 int overlay_setxattr(struct overlay *ov, const struct actor *who, struct node *n, const char *attr, const void *value,
 		     size_t size, int flags, bool kill_sgid)
 {
@@ -174,6 +189,8 @@ int overlay_setxattr(struct overlay *ov, const struct actor *who, struct node *n
 		r = meta_escape(&ov->meta, attr, stored, sizeof(stored));
 	if (r == 0 && !ov->writable)
 		r = -EROFS;
+	if (r == 0)
+		r = check_mark(ov, who, n, stored);
 	if (r == 0 && ids_are_mapped(ov) && idvalue_is(attr)) {
 		r = idvalue_to_layer(ov, attr, value, size, &in_layer, &size);
 		value = in_layer;
@@ -200,6 +217,8 @@ int overlay_removexattr(struct overlay *ov, const struct actor *who, struct node
 		r = meta_escape(&ov->meta, attr, stored, sizeof(stored));
 	if (r == 0 && !ov->writable)
 		r = -EROFS;
+	if (r == 0)
+		r = check_mark(ov, who, n, stored);
 	if (r == 0)
 		r = has_attr(ov, n, stored, NULL, 0);
 	if (r <= 0)

@@ -207,6 +207,18 @@ static void test_escape(void **state)
 	(void) strcpy(buf, "trusted.overlay.opaque");
 	assert_null(meta_unescape(&m, buf));
 
+	assert_int_equal(meta_escape(&m, "user.fuseoverlayfs.opaque", buf, sizeof(buf)), 0);
+	assert_string_equal(buf, "user.fuseoverlayfs.overlay.opaque");
+	assert_true(meta_is_escaped(&m, buf));
+	assert_false(meta_is_mark(buf));
+	assert_string_equal(meta_unescape(&m, buf), "user.fuseoverlayfs.opaque");
+	assert_null(meta_unescape(&m, buf));
+	assert_true(meta_is_mark(buf));
+	assert_int_equal(meta_escape(&m, "user.fuseoverlayfs.origin", buf, sizeof(buf)), 0); /* means nothing to us */
+	assert_string_equal(buf, "user.fuseoverlayfs.origin");
+	assert_true(meta_is_mark("user.overlay.opaque"));
+	assert_false(meta_is_mark("user.overlay.overlay.opaque"));
+
 	(void) snprintf(name, sizeof(name), "trusted.overlay.%0239d", 0); /* XATTR_NAME_MAX */
 	assert_int_equal(strlen(name), 255);
 	assert_int_equal(meta_escape(&m, name, buf, sizeof(buf)), 0);

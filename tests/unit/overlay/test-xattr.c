@@ -189,12 +189,58 @@ static void test_names(void **state)
 	assert_int_equal(drop(f, "a", name), -ERANGE);
 }
 
+/* The mark of others is read in all layers, so it is as far away as our own; and what a lower says of itself is not so of a copy. */
+static void test_mark_of_others(void **state)
+{
+	static const char opaque[] = "user.fuseoverlayfs.opaque";
+	struct fixture *f = *state;
+	char buf[8];
+
+	layer_dir(f, "l1/d");
+	layer_file(f, "l1/marked/x", "");
+	layer_xattr(f, "l1/marked", opaque, "y", 1);
+	layer_file(f, "l2/d/x", "");
+	layer_file(f, "l2/marked/hidden", "");
+	fixture_open(f, 2);
+	assert_int_equal(set(f, "d", opaque, "y", 0), 0);
+	assert_int_equal(view_chmod(f, "marked", 0700), 0);
+	fixture_reopen(f);
+	assert_names(f, "d", "x");
+	assert_int_equal(get(f, "d", opaque, buf, sizeof(buf)), 1);
+	assert_true(listed(f, "d", opaque));
+	assert_names(f, "marked", "x");
+	assert_false(listed(f, "marked", opaque));
+}
+
+/* In a lower that others are below, nothing is marked that a view with another prefix would go by. */
+static void test_direct_marks(void **state)
+{
+	struct fixture *f = *state;
+	const char *theirs = f->userxattr ? "trusted.overlay.opaque" : "user.overlay.opaque";
+
+	layer_dir(f, "l1/d");
+	layer_file(f, "l2/d/keep", "");
+	fixture_set_policy(f, "rw /d");
+	fixture_open(f, 2);
+	assert_int_equal(set(f, "d", theirs, "y", 0), -EPERM);
+	assert_int_equal(drop(f, "d", theirs), -EPERM);
+	assert_int_equal(set(f, "d", "user.fuseoverlayfs.opaque", "y", 0), 0); /* escaped */
+	fixture_reopen(f);
+	assert_names(f, "d", "keep");
+	fixture_close(f);
+	if (f->userxattr)
+		return; /* who may not set trusted attributes gets this from the kernel, too */
+	fixture_open(f, 1);
+	assert_int_equal(set(f, "d", theirs, "y", 0), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FIXTURE_TEST(test_plain),    FIXTURE_TEST(test_hidden),	       FIXTURE_TEST(test_escaped),
 		FIXTURE_TEST(test_symlinks), FIXTURE_TEST(test_acl_kills_sgid), FIXTURE_TEST(test_names),
 		FIXTURE_TEST(test_trusted_is_roots),
+		FIXTURE_TEST(test_mark_of_others), FIXTURE_TEST(test_direct_marks),
 	};
 
 	return FIXTURE_RUN(tests);
