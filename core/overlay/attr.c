@@ -15,6 +15,8 @@
 #include "overlay/metacopy.h"
 #include "overlay/spot.h"
 
+#define DIR_SIZE_BYTES 4096 /* of a directory that may hide names: that of a small one on most file systems */
+
 /* "U+1": so many more links than the upper inode has. Other forms are relative to an inode that may be gone. */
 static int index_links(struct overlay *ov, const char *index_name, uint32_t n_upper, uint32_t *ret)
 {
@@ -56,6 +58,10 @@ int attr_fix(struct overlay *ov, const struct attr_facts *facts, struct statx *s
 	int r = 0;
 
 	stx->stx_ino = facts->direct && !S_ISDIR(stx->stx_mode) ? attr_direct_ino(facts->ino) : facts->ino;
+	if (S_ISDIR(stx->stx_mode) && facts->secretive) { /* they grow with each name, hidden ones too */
+		stx->stx_size = DIR_SIZE_BYTES;
+		stx->stx_blocks = DIR_SIZE_BYTES / 512;
+	}
 	if (facts->masked)
 		stx->stx_nlink = 2;
 	else if (S_ISDIR(stx->stx_mode) && (facts->n_places > 1 || facts->secretive))

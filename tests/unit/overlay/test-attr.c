@@ -186,12 +186,40 @@ static void test_statfs(void **state)
 	assert_int_equal(overlay_statfs(f->ov, &f->who, &sf), 0);
 }
 
+/* Nothing that grows with hidden names: on many file systems so do a directory's size and blocks. */
+static void test_size_tells_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct statx with, without, free;
+	char path[64];
+
+	layer_dir(f, "l1/without");
+	for (int i = 0; i < 500; i++) {
+		(void) snprintf(path, sizeof(path), "l1/with/secret-with-a-long-name-%d", i);
+		layer_file(f, path, "");
+		(void) snprintf(path, sizeof(path), "l1/free/name-with-a-long-name-%d", i);
+		layer_file(f, path, "");
+	}
+	fixture_set_policy(f, "hide /with/secret* /without/secret*\n");
+	fixture_open(f, 1);
+	with = view_stat(f, "with");
+	without = view_stat(f, "without");
+	free = view_stat(f, "free");
+	assert_int_equal(with.stx_nlink, without.stx_nlink);
+	assert_int_equal(with.stx_size, without.stx_size);
+	assert_int_equal(with.stx_blocks, without.stx_blocks);
+	assert_int_equal(free.stx_size, layer_stat(f, "l1/free").stx_size); /* as it is, where nothing can be hidden */
+	assert_int_equal(overlay_getattr(f->ov, &f->who, view_node(f, "with"), NULL, &with), 0);
+	assert_int_equal(with.stx_size, without.stx_size);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FIXTURE_TEST(test_mode),  FIXTURE_TEST(test_times),		FIXTURE_TEST(test_size),
 		FIXTURE_TEST(test_owner), FIXTURE_TEST(test_kill_priv),		FIXTURE_TEST(test_links_of_directories),
 		FIXTURE_TEST(test_readlink), FIXTURE_TEST(test_stale),		FIXTURE_TEST(test_statfs),
+		FIXTURE_TEST(test_size_tells_nothing),
 	};
 
 	return FIXTURE_RUN(tests);
