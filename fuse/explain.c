@@ -118,24 +118,38 @@ static const char *error_text(int r)
 	return r == 0 ? "allowed" : strerrorname_np(-r);
 }
 
-static int result_of(const struct policy_verdict *v, const struct there *t, const char *op)
+/* A name in a denied directory, and denied like it, is content of that directory: it is not even found. */
+static int judge_denied_above(const struct policy *policy, const char *path, const struct policy_verdict *v, bool *ret)
 {
+	_cleanup_free_ char *above = strndup(path, MAX((size_t) (strrchr(path, '/') - path), (size_t) 1));
+	struct policy_verdict dir;
+	int r = above ? policy_judge(policy, above, true, &dir) : -ENOMEM;
+
+	if (r == 0)
+		*ret = strcmp(path, "/") != 0 && dir.access == POLICY_DENY && v->access == POLICY_DENY && !v->passage;
+	return r;
+}
+
+static int result_of(const struct policy_verdict *v, bool in_denied, const struct there *t, const char *op)
+{
+	if (in_denied && strcmp(op, "look") == 0)
+		return -v->error;
 	return overlay_op_result(v, t->exists ? t->stx.stx_mode & S_IFMT : 0, t->guarded, op);
 }
 
-static int print_ops(FILE *f, const struct policy_verdict *v, const struct there *t, const char *op)
+static int print_ops(FILE *f, const struct policy_verdict *v, bool in_denied, const struct there *t, const char *op)
 {
 	if (t->guarded && v->access == POLICY_RW)
 		(void) fputs("  policy: it is read from here, or the view lives here, or either by way of this: whatever the rules say, it stays as it is\n", f);
 	if (op) {
-		int r = result_of(v, t, op);
+		int r = result_of(v, in_denied, t, op);
 
 		(void) fprintf(f, "  %s: %s\n", op, error_text(r));
 		return r < 0;
 	}
 	(void) fputs("  ops:", f);
 	for (size_t i = 0; overlay_op_name(i); i++)
-		(void) fprintf(f, " %s=%s", overlay_op_name(i), error_text(result_of(v, t, overlay_op_name(i))));
+		(void) fprintf(f, " %s=%s", overlay_op_name(i), error_text(result_of(v, in_denied, t, overlay_op_name(i))));
 	(void) fputc('\n', f);
 	return 0;
 }
@@ -241,7 +255,7 @@ int explain(const struct explain_config *c, FILE *f, struct problem *p)
 	struct policy_verdict v;
 	size_t n = c->n_sources;
 	char path[PATH_MAX];
-	bool is_dir, fold = false, made;
+	bool is_dir, fold = false, made, in_denied = false;
 	int r = normalise(c->path, path);
 
 	if (r < 0)
@@ -268,6 +282,8 @@ int explain(const struct explain_config *c, FILE *f, struct problem *p)
 		return r;
 	is_dir = there.exists ? S_ISDIR(there.stx.stx_mode) : c->path[strlen(c->path) - 1] == '/';
 	r = policy_judge(policy, path, is_dir, &v);
+	if (r == 0)
+		r = judge_denied_above(policy, path, &v, &in_denied);
 	if (r < 0)
 		return problem_errno(p, r, path);
 	made = v.file != POLICY_NO_RULE && !there.upper && !there.removed;
@@ -282,7 +298,7 @@ int explain(const struct explain_config *c, FILE *f, struct problem *p)
 	print_name(f, "", path, "\n");
 	print_verdict(f, policy, &v);
 	(void) policy_matches(policy, path, is_dir, print_match, &m); /* it was judged a moment ago: only memory can run out */
-	r = print_ops(f, &v, &there, c->op);
+	r = print_ops(f, &v, in_denied, &there, c->op);
 	if (made)
 		(void) fputs("  there: a file that the policy makes up\n", f);
 	else

@@ -105,6 +105,8 @@ int overlay_op_result(const struct policy_verdict *v, mode_t type, unsigned int 
 		if (strcmp(op_name(i), op) != 0)
 			continue;
 		ruling.fixed = is_of_name(i) ? guarded & OVERLAY_GUARDED_NAME : guarded;
+		if (i == GATE_LINK && ruling.access == POLICY_RO)
+			return -EXDEV; /* wherever something can be made, the verdict is another one: see check_class() */
 		return gate_shuts(&ruling, type) ? -ruling.error : gate_decide(i, &ruling);
 	}
 	return 1;

@@ -46,6 +46,17 @@ fails 1 'look: EACCES' "$OSFUSE" policy explain --name deny --op look /fifo
 fails 1 'Permission denied' stat "$M/fifo"
 unmount_view
 
+# What is in a denied directory is not even found, and a file that stays as it is gets no links.
+mkdir "$L/closed" "$L/closed/in"
+printf 'deny /closed\nro /file\n' >"$T/answers"
+"$OSFUSE" mount --name answers --lower "$L" --policy "$T/answers" "$M"
+fails 1 'Permission denied' stat "$M/closed/in"
+fails 1 'look: EACCES' "$OSFUSE" policy explain --name answers --op look /closed/in
+fails 0 'look: allowed' "$OSFUSE" policy explain --name answers --op look /closed
+fails 1 'cross-device' ln "$M/file" "$M/linked"
+fails 1 'link: EXDEV' "$OSFUSE" policy explain --name answers --op link /file
+unmount_view
+
 # One rule is not several.
 printf 'ro /x\n' >"$T/one"
 fails 0 ': 1 rule, no errors' "$OSFUSE" policy check "$T/one"
