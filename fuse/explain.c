@@ -130,26 +130,34 @@ static int judge_denied_above(const struct policy *policy, const char *path, con
 	return r;
 }
 
-static int result_of(const struct policy_verdict *v, bool in_denied, const struct there *t, const char *op)
+/* What is asked about: a name is judged as what it is, and where it is to be made a directory as one. */
+struct question {
+	struct policy_verdict v, as_dir;
+	bool in_denied;
+};
+
+static int result_of(const struct question *q, const struct there *t, const char *op)
 {
-	if (in_denied && strcmp(op, "look") == 0)
+	const struct policy_verdict *v = strcmp(op, "mkdir") == 0 ? &q->as_dir : &q->v;
+
+	if (q->in_denied && strcmp(op, "look") == 0)
 		return -v->error;
 	return overlay_op_result(v, t->exists ? t->stx.stx_mode & S_IFMT : 0, t->guarded, op);
 }
 
-static int print_ops(FILE *f, const struct policy_verdict *v, bool in_denied, const struct there *t, const char *op)
+static int print_ops(FILE *f, const struct question *q, const struct there *t, const char *op)
 {
-	if (t->guarded && v->access == POLICY_RW)
+	if (t->guarded && q->v.access == POLICY_RW)
 		(void) fputs("  policy: it is read from here, or the view lives here, or either by way of this: whatever the rules say, it stays as it is\n", f);
 	if (op) {
-		int r = result_of(v, in_denied, t, op);
+		int r = result_of(q, t, op);
 
 		(void) fprintf(f, "  %s: %s\n", op, error_text(r));
 		return r < 0;
 	}
 	(void) fputs("  ops:", f);
 	for (size_t i = 0; overlay_op_name(i); i++)
-		(void) fprintf(f, " %s=%s", overlay_op_name(i), error_text(result_of(v, in_denied, t, overlay_op_name(i))));
+		(void) fprintf(f, " %s=%s", overlay_op_name(i), error_text(result_of(q, t, overlay_op_name(i))));
 	(void) fputc('\n', f);
 	return 0;
 }
@@ -252,10 +260,11 @@ int explain(const struct explain_config *c, FILE *f, struct problem *p)
 	const struct sandbox_rule *sources = c->sources;
 	const char *const *lowers = NULL;
 	struct matches m = { .f = f };
+	struct question q = { .in_denied = false };
 	struct policy_verdict v;
 	size_t n = c->n_sources;
 	char path[PATH_MAX];
-	bool is_dir, fold = false, made, in_denied = false;
+	bool is_dir, fold = false, made;
 	int r = normalise(c->path, path);
 
 	if (r < 0)
@@ -283,7 +292,9 @@ int explain(const struct explain_config *c, FILE *f, struct problem *p)
 	is_dir = there.exists ? S_ISDIR(there.stx.stx_mode) : c->path[strlen(c->path) - 1] == '/';
 	r = policy_judge(policy, path, is_dir, &v);
 	if (r == 0)
-		r = judge_denied_above(policy, path, &v, &in_denied);
+		r = judge_denied_above(policy, path, &v, &q.in_denied);
+	if (r == 0)
+		r = policy_judge(policy, path, true, &q.as_dir);
 	if (r < 0)
 		return problem_errno(p, r, path);
 	made = v.file != POLICY_NO_RULE && !there.upper && !there.removed;
@@ -292,13 +303,14 @@ int explain(const struct explain_config *c, FILE *f, struct problem *p)
 	if (r < 0)
 		return r;
 	if (c->op && overlay_op_result(&v, 0, 0, c->op) == 1)
-		return problem_usage(p, c->op, "no such operation; there are look list read write exec create remove rename link attr getxattr setxattr");
+		return problem_usage(p, c->op, "no such operation; there are look list read write exec create mkdir remove rename link attr getxattr setxattr");
 	m.policy = policy;
 	m.verdict = &v;
 	print_name(f, "", path, "\n");
 	print_verdict(f, policy, &v);
 	(void) policy_matches(policy, path, is_dir, print_match, &m); /* it was judged a moment ago: only memory can run out */
-	r = print_ops(f, &v, in_denied, &there, c->op);
+	q.v = v;
+	r = print_ops(f, &q, &there, c->op);
 	if (made)
 		(void) fputs("  there: a file that the policy makes up\n", f);
 	else

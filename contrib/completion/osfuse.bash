@@ -45,7 +45,7 @@ _osfuse() {
 		return
 		;;
 	--op)
-		mapfile -t COMPREPLY < <(compgen -W 'look list read write exec create remove rename link attr getxattr setxattr' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'look list read write exec create mkdir remove rename link attr getxattr setxattr' -- "$cur")
 		return
 		;;
 	learn | reload)

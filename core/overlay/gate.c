@@ -81,14 +81,20 @@ static const char *op_name(enum gate_op op)
 	return names[op];
 }
 
+/* Reports have one name for all that is made; a passage can be made as a directory only. */
+static const char *asked_name(enum gate_op op)
+{
+	return op == GATE_MKDIR ? "mkdir" : op_name(op);
+}
+
 const char *overlay_op_name(size_t i)
 {
 	static const enum gate_op ops[] = {
-		GATE_LOOK, GATE_LIST, GATE_READ, GATE_WRITE, GATE_EXEC, GATE_CREATE, GATE_REMOVE, GATE_RENAME, GATE_LINK, GATE_ATTR, GATE_XATTR_GET,
-		GATE_XATTR_SET,
+		GATE_LOOK, GATE_LIST, GATE_READ, GATE_WRITE, GATE_EXEC, GATE_CREATE, GATE_MKDIR, GATE_REMOVE, GATE_RENAME, GATE_LINK, GATE_ATTR,
+		GATE_XATTR_GET, GATE_XATTR_SET,
 	};
 
-	return i < ARRAY_SIZE(ops) ? op_name(ops[i]) : NULL;
+	return i < ARRAY_SIZE(ops) ? asked_name(ops[i]) : NULL;
 }
 
 /* Asked of the name alone: another name of something guarded can be taken away. */
@@ -102,7 +108,7 @@ int overlay_op_result(const struct policy_verdict *v, mode_t type, unsigned int 
 	struct ruling ruling = ruling_of(v);
 
 	for (enum gate_op i = GATE_LOOK; i <= GATE_XATTR_SET; i++) {
-		if (strcmp(op_name(i), op) != 0)
+		if (strcmp(asked_name(i), op) != 0)
 			continue;
 		ruling.fixed = is_of_name(i) ? guarded & OVERLAY_GUARDED_NAME : guarded;
 		if (i == GATE_LINK && ruling.access == POLICY_RO)

@@ -207,7 +207,7 @@ struct overlay_stale {
 typedef void (*overlay_stale_fn)(void *arg, const struct overlay_stale *stale);
 int overlay_set_policy(struct overlay *ov, struct policy *policy, const struct overlay_guards *guards, overlay_stale_fn fn, void *arg);
 /*
- * For explanations: what an op, by its name in reports, is answered under a verdict by an object of that type (S_IFMT; 0: not
+ * For explanations: what an op, by its name in reports or "mkdir", is answered under a verdict by an object of that type (S_IFMT; 0: not
  * known), guarded so. 0, or the negative errno; 1: there is no such op.
  * overlay_op_name() goes through the names; NULL: that was the last.
  */

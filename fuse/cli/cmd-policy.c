@@ -201,7 +201,7 @@ const struct command cmd_policy = {
 	.summary = "check, explain, learn or reload a policy",
 	.help = "check FILE...     say all that is wrong in policy files\n"
 		"explain PATH...   which rules match, which one decides, what is there\n"
-		"  --op OP         one operation: look list read write exec create remove rename link\n"
+		"  --op OP         one operation: look list read write exec create mkdir remove rename link\n"
 		"                  attr getxattr setxattr; exit status 1 if it would be refused\n"
 		"  --name NAME     of this sandbox (default: the machine, under the default policy)\n"
 		"  --policy FILE, --hide GLOB ...  as 'osfuse mount' has them, instead\n"

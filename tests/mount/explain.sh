@@ -57,6 +57,15 @@ fails 1 'cross-device' ln "$M/file" "$M/linked"
 fails 1 'link: EXDEV' "$OSFUSE" policy explain --name answers --op link /file
 unmount_view
 
+# A passage that is not there can be made, as a directory.
+printf 'hide /new\ncow /new/x\n' >"$T/passage"
+"$OSFUSE" mount --name passage --lower "$L" --policy "$T/passage" "$M"
+fails 1 'create: EACCES' "$OSFUSE" policy explain --name passage --op create /new
+fails 0 'mkdir: allowed' "$OSFUSE" policy explain --name passage --op mkdir /new
+fails 0 ' create=EACCES mkdir=allowed ' "$OSFUSE" policy explain --name passage /new
+mkdir "$M/new"
+unmount_view
+
 # One rule is not several.
 printf 'ro /x\n' >"$T/one"
 fails 0 ': 1 rule, no errors' "$OSFUSE" policy check "$T/one"
