@@ -169,7 +169,7 @@ int create_check_place(struct overlay *ov, const struct actor *who, enum gate_op
 	bool direct = ruling_is_direct(judged(j, type));
 	int r = create_check_dir(ov, who, dir, direct);
 
-	if (r == 0 && direct && layer_reserves_name(&ov->layers[LAYER_LOWER], name))
+	if (r == 0 && direct && name && layer_reserves_name(&ov->layers[LAYER_LOWER], name))
 		return gate_report_name(ov, who, op, dir, name, type, -EINVAL);
 	return r == -EROFS && direct && ov->writable ? gate_report_name(ov, who, op, dir, name, type, r) : r;
 }
