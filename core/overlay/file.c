@@ -15,6 +15,7 @@
 
 #include "overlay/copyup.h"
 #include "overlay/gate.h"
+#include "overlay/guard.h"
 #include "overlay/metacopy.h"
 #include "overlay/spot.h"
 
@@ -183,7 +184,7 @@ static int check_use(struct overlay_file *f, enum gate_op op)
 	if (r == 0 && op == GATE_WRITE && elsewhere)
 		r = -ESTALE;
 	/* What may become a file of the policy is asked each time. */
-	lasts = gate_decide(GATE_WRITE, &ruling) == 0 && !elsewhere && (!ruling_is_direct(&ruling) || rules->guards->n == 0);
+	lasts = gate_decide(GATE_WRITE, &ruling) == 0 && !elsewhere && (!ruling_is_direct(&ruling) || !guards_watch(rules->guards));
 	if (r == 0 && (!file_is_writable(f) || lasts))
 		atomic_store_explicit(&f->stamp, stamp, memory_order_relaxed);
 	return r < 0 ? tell_refusal(f, op, stamp, r) : 0;

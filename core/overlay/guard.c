@@ -83,6 +83,14 @@ unsigned int overlay_how_guarded(const struct overlay_guards *guards, const stru
 	       (object && guards_have(guards, statx_dev(object), object->stx_ino) ? OVERLAY_GUARDED_OBJECT : 0);
 }
 
+bool guards_watch(const struct overlay_guards *guards)
+{
+	for (size_t i = 0; i < guards->n; i++)
+		if (guards->v[i].dir_fd >= 0)
+			return true;
+	return false;
+}
+
 bool guards_lead_to(struct overlay *ov, const struct overlay_guards *guards, dev_t dev, uint64_t ino)
 {
 	dev_t own = atomic_load_explicit(&ov->own_dev, memory_order_relaxed);

@@ -16,5 +16,7 @@ DEFINE_CLEANUP(struct overlay_guards *, guards_free)
 bool guards_have(const struct overlay_guards *guards, dev_t dev, uint64_t ino);
 /* Is this name in the directory? Also if it differs by case only: file systems there are that find it then. */
 bool guards_have_name(const struct overlay_guards *guards, dev_t dev, uint64_t ino, const char *name);
+/* Is anything watched, so that an answer is good for one change only? */
+bool guards_watch(const struct overlay_guards *guards);
 /* Is the object by now what one of the names leads to? Asks the file system. */
 bool guards_lead_to(struct overlay *ov, const struct overlay_guards *guards, dev_t dev, uint64_t ino);
