@@ -25,11 +25,11 @@ static bool has(const struct ways *w, dev_t dev, uint64_t ino, const char *name)
 	return false;
 }
 
-/* watch: the directory, if the name is that of something that can be replaced by another file. */
+/* watch: what is to be held: the directory, if the name is that of something that can be replaced by another file; or the file. */
 static int add_guard(struct ways *w, dev_t dev, uint64_t ino, const char *name, int watch)
 {
 	_cleanup_free_ char *copy = name ? strdup(name) : NULL;
-	_cleanup_close_ int dir_fd = -EBADF;
+	_cleanup_close_ int fd = -EBADF;
 
 	if (name && !copy)
 		return -ENOMEM;
@@ -44,15 +44,15 @@ static int add_guard(struct ways *w, dev_t dev, uint64_t ino, const char *name, 
 		w->v = v;
 	}
 	if (watch >= 0) {
-		dir_fd = fcntl(watch, F_DUPFD_CLOEXEC, 0);
-		if (dir_fd < 0)
+		fd = fcntl(watch, F_DUPFD_CLOEXEC, 0);
+		if (fd < 0)
 			return -errno;
 	}
-	w->v[w->n++] = (struct overlay_guard) { .dev = dev, .ino = ino, .name = steal_ptr(copy), .dir_fd = steal_fd(&dir_fd) };
+	w->v[w->n++] = (struct overlay_guard) { .dev = dev, .ino = ino, .name = steal_ptr(copy), .fd = steal_fd(&fd) };
 	return 0;
 }
 
-/* name NULL: the object itself. */
+/* name NULL: the file itself. */
 static int add(struct ways *w, int fd, const char *name, bool watch)
 {
 	struct stat st;
@@ -122,7 +122,7 @@ static int go(struct ways *w, const char *path, bool names_only)
 	}
 	if (r == 0 && *rest)
 		r = -ENAMETOOLONG;
-	return r < 0 || names_only ? r : add(w, at, NULL, false);
+	return r < 0 || names_only ? r : add(w, at, NULL, true);
 }
 
 int ways_add(struct ways *w, const char *path)
@@ -140,7 +140,7 @@ int ways_add_all(struct ways *w, const struct ways *more)
 	int r = 0;
 
 	for (size_t i = 0; i < more->n && r == 0; i++)
-		r = add_guard(w, more->v[i].dev, more->v[i].ino, more->v[i].name, more->v[i].dir_fd);
+		r = add_guard(w, more->v[i].dev, more->v[i].ino, more->v[i].name, more->v[i].fd);
 	return r;
 }
 
@@ -173,7 +173,7 @@ void ways_done(struct ways *w)
 {
 	for (size_t i = 0; i < w->n; i++) {
 		free((char *) (uintptr_t) w->v[i].name);
-		(void) fd_close(w->v[i].dir_fd);
+		(void) fd_close(w->v[i].fd);
 	}
 	free(w->v);
 	*w = (struct ways) { .size = 0 };

@@ -27,8 +27,8 @@ int guards_copy(const struct overlay_guards *guards, bool watch, struct overlay_
 		const struct overlay_guard *g = &guards->v[i];
 
 		v[i] = *g;
-		v[i].dir_fd = watch && g->dir_fd >= 0 ? fcntl(g->dir_fd, F_DUPFD_CLOEXEC, 0) : -EBADF;
-		if (v[i].dir_fd == -1)
+		v[i].fd = watch && g->fd >= 0 ? fcntl(g->fd, F_DUPFD_CLOEXEC, 0) : -EBADF;
+		if (v[i].fd == -1)
 			return -errno;
 		copy->n++;
 		if (!g->name)
@@ -43,7 +43,7 @@ int guards_copy(const struct overlay_guards *guards, bool watch, struct overlay_
 struct overlay_guards *guards_free(struct overlay_guards *guards)
 {
 	for (size_t i = 0; guards && i < guards->n; i++)
-		(void) fd_close(guards->v[i].dir_fd);
+		(void) fd_close(guards->v[i].fd);
 	free(guards);
 	return NULL;
 }
@@ -86,7 +86,7 @@ unsigned int overlay_how_guarded(const struct overlay_guards *guards, const stru
 bool guards_watch(const struct overlay_guards *guards)
 {
 	for (size_t i = 0; i < guards->n; i++)
-		if (guards->v[i].dir_fd >= 0)
+		if (guards->v[i].fd >= 0)
 			return true;
 	return false;
 }
@@ -99,9 +99,9 @@ bool guards_lead_to(struct overlay *ov, const struct overlay_guards *guards, dev
 	for (size_t i = 0; i < guards->n; i++) {
 		const struct overlay_guard *g = &guards->v[i];
 
-		if (g->dir_fd < 0 || g->dev == own) /* we would wait for ourselves */
+		if (g->fd < 0 || g->dev == own) /* we would wait for ourselves */
 			continue;
-		if (io_statx(ov->io, g->dir_fd, g->name, STATX_INO, &stx) == 0 && stx.stx_ino == ino && statx_dev(&stx) == dev)
+		if (io_statx(ov->io, g->fd, g->name, STATX_INO, &stx) == 0 && stx.stx_ino == ino && statx_dev(&stx) == dev)
 			return true;
 	}
 	return false;

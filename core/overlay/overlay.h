@@ -99,7 +99,11 @@ struct overlay_guards {
 		dev_t dev;
 		uint64_t ino;
 		const char *name; /* in this directory; NULL: the file itself */
-		int dir_fd; /* the directory, O_PATH, if the name is that of a file or a link: what it leads to later is guarded too; else -EBADF */
+		/*
+		 * O_PATH, or -EBADF. The directory, if the name is that of a file or a link: what it leads to later is guarded too. The file
+		 * itself: held, lest another one gets its number when it is gone.
+		 */
+		int fd;
 	} *v;
 	size_t n;
 };

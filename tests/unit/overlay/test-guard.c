@@ -11,7 +11,7 @@ static struct overlay_guard guard(struct fixture *f, const char *path, const cha
 	struct statx stx = layer_stat(f, path);
 
 	return (struct overlay_guard) {
-		.dev = makedev(stx.stx_dev_major, stx.stx_dev_minor), .ino = stx.stx_ino, .name = name, .dir_fd = -EBADF,
+		.dev = makedev(stx.stx_dev_major, stx.stx_dev_minor), .ino = stx.stx_ino, .name = name, .fd = -EBADF,
 	};
 }
 
@@ -142,13 +142,13 @@ static void test_replaced(void **state)
 	make(f);
 	layer_file(f, "l1/d/way/temp", "new");
 	v[0] = guard(f, "l1/d/way", "p");
-	v[0].dir_fd = openat(f->fd, "l1/d/way", O_PATH | O_CLOEXEC);
+	v[0].fd = openat(f->fd, "l1/d/way", O_PATH | O_CLOEXEC);
 	v[1] = guard(f, "l1/d/way/p", NULL);
 	fixture_configure(f, 1, true);
 	f->config.guards = &(struct overlay_guards) { .v = v, .n = ARRAY_SIZE(v) };
 	f->config.report = count;
 	assert_int_equal(fixture_try_open(f), 0);
-	(void) fd_close(v[0].dir_fd);
+	(void) fd_close(v[0].fd);
 	assert_int_equal(view_link(f, "d/way/temp", "d/hard"), 0);
 	assert_int_equal(view_open(f, "d/way/temp", O_RDWR, &open), 0);
 	assert_int_equal(overlay_write(open, "N", 1, 0, 0), 1);
@@ -165,6 +165,28 @@ static void test_replaced(void **state)
 	overlay_release(open);
 	assert_content(f, "d/way/p", "New");
 	assert_int_equal(view_write(f, "d/way/q", "new"), 0);
+}
+
+/* A file that is gone keeps its number, which another one would have before long, and be guarded in its place. */
+static void test_number_is_held(void **state)
+{
+	struct fixture *f = *state;
+	struct overlay_guard v;
+	char path[32];
+
+	make(f);
+	v = guard(f, "l1/d/way/q", NULL);
+	v.fd = openat(f->fd, "l1/d/way/q", O_PATH | O_CLOEXEC);
+	fixture_configure(f, 1, true);
+	f->config.guards = &(struct overlay_guards) { .v = &v, .n = 1 };
+	assert_int_equal(fixture_try_open(f), 0);
+	(void) fd_close(v.fd);
+	assert_int_equal(unlinkat(f->fd, "l1/d/way/q", 0), 0);
+	for (int i = 0; i < 50; i++) {
+		(void) snprintf(path, sizeof(path), "l1/d/way/new%d", i);
+		layer_file(f, path, "");
+		assert_int_equal(view_write(f, path + strlen("l1/"), "x"), 0);
+	}
 }
 
 /* A file that is not there now could be there at the next reload. */
@@ -209,6 +231,7 @@ int main(void)
 		FIXTURE_TEST(test_from_the_start),
 		FIXTURE_TEST(test_over_reloads),
 		FIXTURE_TEST(test_replaced),
+		FIXTURE_TEST(test_number_is_held),
 		FIXTURE_TEST(test_absent),
 		FIXTURE_TEST(test_not_in_the_upper),
 	};
