@@ -22,7 +22,7 @@ if [ -n "$AS_USER" ]; then
 		is "$(stat -c %u:%g "$M" "$M/passwd" "$M/profile.d" | sort -u)" "$uid:$gid"
 		echo x >>"$M/passwd"
 		chmod 600 "$M/group"
-		chown "$uid:$gid" "$M/hosts"
+		chown "$uid:$gid" "$M/issue"
 		mkdir -p "$M/profile.d/new"
 		mv "$M/profile" "$M/profile2"
 		mv "$M/profile2" "$M/profile"
@@ -33,7 +33,7 @@ if [ -n "$AS_USER" ]; then
 	# Without it they are again whose they were, though the copies could not be given away.
 	mount_view /etc "$U" "$W" "$M"
 	is "$(stat -c %u:%g "$M/passwd" "$M/group" "$M/profile.d" "$M/profile" | sort -u)" 0:0
-	is "$(stat -c %u:%g "$M/hosts" "$M/profile.d/new" | sort -u)" "$uid:$gid"
+	is "$(stat -c %u:%g "$M/issue" "$M/profile.d/new" | sort -u)" "$uid:$gid"
 	is "$(stat -c %u:%g "$U/passwd")" "$uid:$gid"
 	unmount_view
 
